@@ -1,0 +1,122 @@
+/* What can be done with any descriptor: read(2), write(2), fcntl(2), fstat(2), poll(2), close(2). */
+#include "interproc.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static napi_value descriptor_read(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  uint8_t *bytes;
+  size_t size;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) return ip_result(env, -EFAULT);
+  return ip_answer(env, read(ip_int32(env, args[0]), bytes, size));
+}
+
+static napi_value descriptor_write(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  uint8_t *bytes;
+  size_t size;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) return ip_result(env, -EFAULT);
+  return ip_answer(env, write(ip_int32(env, args[0]), bytes, size));
+}
+
+static napi_value descriptor_pread(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint8_t *bytes;
+  size_t size;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) return ip_result(env, -EFAULT);
+  return ip_answer(env, pread(ip_int32(env, args[0]), bytes, size, ip_int64(env, args[4])));
+}
+
+/* writev(fd, first, offset, length, second, offset, length): a header and its payload. */
+static napi_value descriptor_writev(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(7);
+  struct iovec parts[2];
+  uint8_t *first, *second;
+  if (!ip_bytes(env, args[1], args[2], args[3], &first, &parts[0].iov_len) ||
+      !ip_bytes(env, args[4], args[5], args[6], &second, &parts[1].iov_len)) {
+    return ip_result(env, -EFAULT);
+  }
+  parts[0].iov_base = first;
+  parts[1].iov_base = second;
+  return ip_answer(env, writev(ip_int32(env, args[0]), parts, 2));
+}
+
+/* EINTR included, the descriptor is gone afterwards (close(2), "Dealing with error returns"). */
+static napi_value descriptor_close(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  return ip_answer(env, close(ip_int32(env, args[0])));
+}
+
+static napi_value descriptor_fcntl(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  return ip_answer(env, fcntl(ip_int32(env, args[0]), ip_int32(env, args[1]), ip_int32(env, args[2])));
+}
+
+/* stat fields as 64-bit words: dev, ino, mode, nlink, uid, gid, size. */
+static int64_t answer_stat(int64_t *fields, const struct stat *found) {
+  fields[0] = (int64_t)found->st_dev;
+  fields[1] = (int64_t)found->st_ino;
+  fields[2] = found->st_mode;
+  fields[3] = (int64_t)found->st_nlink;
+  fields[4] = found->st_uid;
+  fields[5] = found->st_gid;
+  fields[6] = found->st_size;
+  return 0;
+}
+
+static napi_value descriptor_fstat(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  int64_t *fields = ip_array(env, args[1], napi_bigint64_array, 7, NULL);
+  if (fields == NULL) return ip_result(env, -EFAULT);
+  struct stat found;
+  if (fstat(ip_int32(env, args[0]), &found) < 0) return ip_result(env, -errno);
+  return ip_result(env, answer_stat(fields, &found));
+}
+
+/* lstat(path, fields): the thing itself, never what a symbolic link points to. */
+static napi_value descriptor_lstat(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  char path[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], path);
+  if (bad < 0) return ip_result(env, bad);
+  int64_t *fields = ip_array(env, args[1], napi_bigint64_array, 7, NULL);
+  if (fields == NULL) return ip_result(env, -EFAULT);
+  struct stat found;
+  if (lstat(path, &found) < 0) return ip_result(env, -errno);
+  return ip_result(env, answer_stat(fields, &found));
+}
+
+/* poll(fd, events, timeout in ms): the returned events of one descriptor, 0 for a time-out. */
+static napi_value descriptor_poll(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  struct pollfd one = {.fd = ip_int32(env, args[0]), .events = (short)ip_int32(env, args[1])};
+  int ready = poll(&one, 1, ip_int32(env, args[2]));
+  if (ready < 0) return ip_result(env, -errno);
+  return ip_result(env, ready == 0 ? 0 : one.revents);
+}
+
+/* Bytes that can be read now (FIONREAD). */
+static napi_value descriptor_available(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  int available = 0;
+  if (ioctl(ip_int32(env, args[0]), FIONREAD, &available) < 0) return ip_result(env, -errno);
+  return ip_result(env, available);
+}
+
+const ip_function ip_descriptor_functions[] = {{"read", descriptor_read},
+                                               {"write", descriptor_write},
+                                               {"pread", descriptor_pread},
+                                               {"writev", descriptor_writev},
+                                               {"close", descriptor_close},
+                                               {"fcntl", descriptor_fcntl},
+                                               {"fstat", descriptor_fstat},
+                                               {"lstat", descriptor_lstat},
+                                               {"poll", descriptor_poll},
+                                               {"available", descriptor_available},
+                                               {NULL, NULL}};

@@ -1,0 +1,196 @@
+/* Names and contents of files: open(2), linkat(2), unlink(2), fallocate(2), fdatasync(2), locks. */
+#include "interproc.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static napi_value file_open(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  char path[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], path);
+  if (bad < 0) return ip_result(env, bad);
+  return ip_answer(env, open(path, ip_int32(env, args[1]) | O_CLOEXEC, (mode_t)ip_uint32(env, args[2])));
+}
+
+typedef struct {
+  ip_call call;
+  int flags;
+  mode_t mode;
+  char path[IP_PATH_SIZE];
+} blocked_open;
+
+static int64_t run_open(ip_call *call) {
+  const blocked_open *wanted = (const blocked_open *)call;
+  int fd = open(wanted->path, wanted->flags | O_CLOEXEC, wanted->mode);
+  return fd < 0 ? -errno : fd;
+}
+
+/* blockingOpen(token, path, flags, mode): the open(2) of a FIFO, which waits for the other side. */
+static napi_value file_blocking_open(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  blocked_open *wanted = calloc(1, sizeof *wanted);
+  if (wanted == NULL) return ip_result(env, -ENOMEM);
+  int bad = ip_path(env, args[1], wanted->path);
+  if (bad < 0) {
+    free(wanted);
+    return ip_result(env, bad);
+  }
+  wanted->call = (ip_call){.run = run_open, .discard = ip_discard_descriptor};
+  wanted->flags = ip_int32(env, args[2]);
+  wanted->mode = (mode_t)ip_uint32(env, args[3]);
+  return ip_block(env, args[0], &wanted->call);
+}
+
+static napi_value file_unlink(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  char path[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], path);
+  return bad < 0 ? ip_result(env, bad) : ip_answer(env, unlink(path));
+}
+
+static napi_value file_rename(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  char from[IP_PATH_SIZE], to[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], from);
+  if (bad == 0) bad = ip_path(env, args[1], to);
+  return bad < 0 ? ip_result(env, bad) : ip_answer(env, rename(from, to));
+}
+
+/* linkDescriptor(fd, path): gives a file made with O_TMPFILE its name, or EEXIST (open(2)). */
+static napi_value file_link_descriptor(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  char path[IP_PATH_SIZE], source[64];
+  int bad = ip_path(env, args[1], path);
+  if (bad < 0) return ip_result(env, bad);
+  snprintf(source, sizeof source, "/proc/self/fd/%d", ip_int32(env, args[0]));
+  return ip_answer(env, linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+}
+
+static napi_value file_ftruncate(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  return ip_answer(env, ftruncate(ip_int32(env, args[0]), ip_int64(env, args[1])));
+}
+
+/* The system call itself: glibc's posix_fallocate falls back to writing into the file. */
+static napi_value file_fallocate(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  return ip_answer(env, fallocate(ip_int32(env, args[0]), 0, ip_int64(env, args[1]), ip_int64(env, args[2])));
+}
+
+static napi_value file_fdatasync(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  return ip_answer(env, fdatasync(ip_int32(env, args[0])));
+}
+
+typedef struct {
+  ip_call call;
+  int fd;
+} blocked_descriptor;
+
+static int64_t run_fdatasync(ip_call *call) {
+  return fdatasync(((const blocked_descriptor *)call)->fd) < 0 ? -errno : 0;
+}
+
+/* blockingFdatasync(token, fd): the disk is waited for on a thread of its own. */
+static napi_value file_blocking_fdatasync(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  blocked_descriptor *wanted = calloc(1, sizeof *wanted);
+  if (wanted == NULL) return ip_result(env, -ENOMEM);
+  wanted->call.run = run_fdatasync;
+  wanted->fd = ip_int32(env, args[1]);
+  return ip_block(env, args[0], &wanted->call);
+}
+
+static napi_value file_flock(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  return ip_answer(env, flock(ip_int32(env, args[0]), ip_int32(env, args[1])));
+}
+
+static napi_value file_fchmod(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  return ip_answer(env, fchmod(ip_int32(env, args[0]), (mode_t)ip_uint32(env, args[1])));
+}
+
+/* Open file description locks (fcntl(2)): l_pid must be 0. */
+static struct flock range(int type, int64_t start, int64_t length) {
+  struct flock wanted;
+  memset(&wanted, 0, sizeof wanted);
+  wanted.l_type = (short)type;
+  wanted.l_whence = SEEK_SET;
+  wanted.l_start = start;
+  wanted.l_len = length;
+  return wanted;
+}
+
+/* ofdSetLock(fd, type, start, length): takes or gives back at once, or EAGAIN. */
+static napi_value file_ofd_set_lock(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  struct flock wanted = range(ip_int32(env, args[1]), ip_int64(env, args[2]), ip_int64(env, args[3]));
+  return ip_answer(env, fcntl(ip_int32(env, args[0]), F_OFD_SETLK, &wanted));
+}
+
+/* ofdGetLock(fd, type, start, length): the type of a lock in the way, F_UNLCK if there is none. */
+static napi_value file_ofd_get_lock(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  struct flock wanted = range(ip_int32(env, args[1]), ip_int64(env, args[2]), ip_int64(env, args[3]));
+  if (fcntl(ip_int32(env, args[0]), F_OFD_GETLK, &wanted) < 0) return ip_result(env, -errno);
+  return ip_result(env, wanted.l_type);
+}
+
+typedef struct {
+  ip_call call;
+  int fd;
+  struct flock wanted;
+} blocked_lock;
+
+static int64_t run_lock(ip_call *call) {
+  blocked_lock *lock = (blocked_lock *)call;
+  return fcntl(lock->fd, F_OFD_SETLKW, &lock->wanted) < 0 ? -errno : 0;
+}
+
+static void discard_lock(ip_call *call, int64_t result) {
+  blocked_lock *lock = (blocked_lock *)call;
+  if (result < 0) return;
+  lock->wanted.l_type = F_UNLCK;
+  fcntl(lock->fd, F_OFD_SETLK, &lock->wanted);
+}
+
+static void release_lock(ip_call *call) { close(((blocked_lock *)call)->fd); }
+
+/* blockingOfdLock(token, fd, type, start, length): waits for the lock. The thread works on a
+   duplicate, so that closing `fd` meanwhile cannot lead it to another file. */
+static napi_value file_blocking_ofd_lock(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  int fd = fcntl(ip_int32(env, args[1]), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return ip_result(env, -errno);
+  blocked_lock *lock = calloc(1, sizeof *lock);
+  if (lock == NULL) {
+    close(fd);
+    return ip_result(env, -ENOMEM);
+  }
+  lock->call = (ip_call){.run = run_lock, .discard = discard_lock, .release = release_lock};
+  lock->fd = fd;
+  lock->wanted = range(ip_int32(env, args[2]), ip_int64(env, args[3]), ip_int64(env, args[4]));
+  return ip_block(env, args[0], &lock->call);
+}
+
+const ip_function ip_file_functions[] = {{"open", file_open},
+                                         {"blockingOpen", file_blocking_open},
+                                         {"unlink", file_unlink},
+                                         {"rename", file_rename},
+                                         {"linkDescriptor", file_link_descriptor},
+                                         {"ftruncate", file_ftruncate},
+                                         {"fallocate", file_fallocate},
+                                         {"fdatasync", file_fdatasync},
+                                         {"blockingFdatasync", file_blocking_fdatasync},
+                                         {"flock", file_flock},
+                                         {"fchmod", file_fchmod},
+                                         {"ofdSetLock", file_ofd_set_lock},
+                                         {"ofdGetLock", file_ofd_get_lock},
+                                         {"blockingOfdLock", file_blocking_ofd_lock},
+                                         {NULL, NULL}};

@@ -1,0 +1,172 @@
+/*
+ * What every file of the addon shares: how arguments are read, how results go back, and where the
+ * state of one environment (the main thread or a worker) lives.
+ *
+ * A function here reads its arguments, makes one system call and answers with its value, or with
+ * -errno. It retries nothing, chooses no default and makes no error object: that is TypeScript's
+ * side. What it does check is memory: a buffer is only touched inside its bounds.
+ */
+#ifndef INTERPROC_H
+#define INTERPROC_H
+
+#include <errno.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct {
+  const char *name;
+  napi_callback call;
+} ip_function;
+
+/* One table for each file; the last entry has no name. */
+extern const ip_function ip_descriptor_functions[];
+extern const ip_function ip_file_functions[];
+extern const ip_function ip_inotify_functions[];
+extern const ip_function ip_pipe_functions[];
+extern const ip_function ip_fifo_functions[];
+extern const ip_function ip_unix_functions[];
+extern const ip_function ip_mq_functions[];
+extern const ip_function ip_memory_functions[];
+extern const ip_function ip_eventfd_functions[];
+extern const ip_function ip_futex_functions[];
+extern const ip_function ip_signal_functions[];
+extern const ip_function ip_process_functions[];
+extern const ip_function ip_poller_functions[];
+extern const ip_function ip_blocking_functions[];
+
+/* ---- the state of one environment --------------------------------------------------------- */
+
+struct ip_poller;
+struct ip_job;
+
+typedef struct ip_environment {
+  struct ip_poller *poller;
+  struct ip_jobs *jobs;
+} ip_environment;
+
+ip_environment *ip_environment_of(napi_env env);
+
+/* ---- arguments ---------------------------------------------------------------------------- */
+
+#define IP_ARGUMENTS(count)        \
+  napi_value args[count] = {NULL}; \
+  ip_read_arguments(env, info, args, count)
+
+static inline void ip_read_arguments(napi_env env, napi_callback_info info, napi_value *args,
+                                     size_t wanted) {
+  size_t count = wanted;
+  napi_get_cb_info(env, info, &count, args, NULL, NULL);
+}
+
+/* -1 for whatever is not a number: as a descriptor that is EBADF, never descriptor 0. */
+static inline int32_t ip_int32(napi_env env, napi_value value) {
+  int32_t result;
+  return napi_get_value_int32(env, value, &result) == napi_ok ? result : -1;
+}
+
+static inline uint32_t ip_uint32(napi_env env, napi_value value) {
+  uint32_t result;
+  return napi_get_value_uint32(env, value, &result) == napi_ok ? result : 0;
+}
+
+/* Sizes and offsets: JavaScript's integers reach 2^53. */
+static inline int64_t ip_int64(napi_env env, napi_value value) {
+  int64_t result;
+  return napi_get_value_int64(env, value, &result) == napi_ok ? result : -1;
+}
+
+/* The part [offset, offset + length) of a Uint8Array; false where it would leave the array. */
+static inline bool ip_bytes(napi_env env, napi_value array, napi_value offset, napi_value length,
+                            uint8_t **bytes, size_t *size) {
+  napi_typedarray_type type;
+  size_t available;
+  void *data;
+  uint32_t start, count;
+  if (napi_get_typedarray_info(env, array, &type, &available, &data, NULL, NULL) != napi_ok ||
+      type != napi_uint8_array || napi_get_value_uint32(env, offset, &start) != napi_ok ||
+      napi_get_value_uint32(env, length, &count) != napi_ok || start > available ||
+      count > available - start) {
+    return false;
+  }
+  *bytes = (uint8_t *)data + start;
+  *size = count;
+  return true;
+}
+
+/* A typed array of exactly this type with at least `count` elements, or NULL. */
+static inline void *ip_array(napi_env env, napi_value value, napi_typedarray_type wanted,
+                             size_t count, size_t *length) {
+  napi_typedarray_type type;
+  size_t available;
+  void *data;
+  if (napi_get_typedarray_info(env, value, &type, &available, &data, NULL, NULL) != napi_ok ||
+      type != wanted || available < count) {
+    return NULL;
+  }
+  if (length != NULL) *length = available;
+  return data;
+}
+
+/* A path with its NUL; -ENAMETOOLONG where it does not fit, -EINVAL where it holds a NUL itself. */
+#define IP_PATH_SIZE 4096
+int ip_path(napi_env env, napi_value value, char path[IP_PATH_SIZE]);
+
+/* ---- results ------------------------------------------------------------------------------ */
+
+static inline napi_value ip_result(napi_env env, int64_t value) {
+  napi_value result;
+  if (value >= INT32_MIN && value <= INT32_MAX) {
+    napi_create_int32(env, (int32_t)value, &result);
+  } else {
+    napi_create_int64(env, value, &result);
+  }
+  return result;
+}
+
+/* What a system call returned: its value, or -errno. */
+static inline napi_value ip_answer(napi_env env, int64_t returned) {
+  return ip_result(env, returned < 0 ? -errno : returned);
+}
+
+/* ---- mapped memory (memory.c), for calls that work on a word of it ------------------------- */
+
+typedef struct ip_mapping ip_mapping;
+
+/* The address of a 32-bit word of a mapping, kept mapped until ip_mapping_release; NULL if the
+   mapping is closed or the word lies outside of it. */
+uint32_t *ip_mapping_word(napi_env env, napi_value mapping, napi_value offset, ip_mapping **held);
+void ip_mapping_release(ip_mapping *mapping);
+
+/* ---- threads blocked in a system call (blocking.c) ----------------------------------------- */
+
+/* One call that a thread of its own makes. `run` makes it; `discard` undoes a result that nobody
+   will receive (closes the descriptor); `release` lets go of what the arguments hold. */
+typedef struct ip_call {
+  int64_t (*run)(struct ip_call *call);
+  void (*discard)(struct ip_call *call, int64_t result);
+  void (*release)(struct ip_call *call);
+} ip_call;
+
+/* Starts `call` (made by malloc, freed here) under this token; answers 0 or -errno. */
+napi_value ip_block(napi_env env, napi_value token, ip_call *call);
+
+/* Fills `done` with pairs of token and result, answers how many. */
+size_t ip_blocking_collect(ip_environment *environment, double *done, size_t pairs);
+int ip_blocking_descriptor(ip_environment *environment);
+void ip_blocking_end(ip_environment *environment);
+
+void ip_discard_descriptor(ip_call *call, int64_t result);
+
+/* ---- signals that are ours (signal.c) ------------------------------------------------------ */
+
+/* Two real-time signals that the addon uses inside the process. Real-time, because process.on()
+   cannot register one, so libuv never replaces our handler. */
+#define IP_CANCEL_SIGNAL (SIGRTMAX - 1) /* interrupts a blocked thread */
+#define IP_MASK_SIGNAL (SIGRTMAX - 2)   /* makes a thread take over the process's mask */
+
+void ip_signals_release_all(ip_environment *environment);
+
+#endif

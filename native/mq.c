@@ -1,0 +1,68 @@
+/* POSIX message queues: mq_overview(7). A queue is a descriptor, always opened with O_NONBLOCK. */
+#include "interproc.h"
+
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdlib.h>
+
+/* mqOpen(name, flags, mode, maxMessages, messageSize); maxMessages 0 leaves both to the system. */
+static napi_value mq_open_queue(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  char name[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], name);
+  if (bad < 0) return ip_result(env, bad);
+  struct mq_attr attributes = {.mq_maxmsg = ip_int64(env, args[3]), .mq_msgsize = ip_int64(env, args[4])};
+  int flags = ip_int32(env, args[1]) | O_NONBLOCK | O_CLOEXEC;
+  return ip_answer(env, mq_open(name, flags, (mode_t)ip_uint32(env, args[2]),
+                                attributes.mq_maxmsg == 0 ? NULL : &attributes));
+}
+
+static napi_value mq_send_message(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint8_t *bytes;
+  size_t size;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) return ip_result(env, -EFAULT);
+  return ip_answer(env, mq_send(ip_int32(env, args[0]), (const char *)bytes, size, ip_uint32(env, args[4])));
+}
+
+/* mqReceive(mq, bytes, offset, length, priority): the length; the priority goes to priority[0]. */
+static napi_value mq_receive_message(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint8_t *bytes;
+  size_t size;
+  uint32_t *priority = ip_array(env, args[4], napi_uint32_array, 1, NULL);
+  if (priority == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) {
+    return ip_result(env, -EFAULT);
+  }
+  unsigned int found = 0;
+  ssize_t received = mq_receive(ip_int32(env, args[0]), (char *)bytes, size, &found);
+  *priority = found;
+  return ip_answer(env, received);
+}
+
+/* mqAttributes(mq, fields): maxMessages, messageSize, messages waiting. */
+static napi_value mq_attributes(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  double *fields = ip_array(env, args[1], napi_float64_array, 3, NULL);
+  if (fields == NULL) return ip_result(env, -EFAULT);
+  struct mq_attr found;
+  if (mq_getattr(ip_int32(env, args[0]), &found) < 0) return ip_result(env, -errno);
+  fields[0] = (double)found.mq_maxmsg;
+  fields[1] = (double)found.mq_msgsize;
+  fields[2] = (double)found.mq_curmsgs;
+  return ip_result(env, 0);
+}
+
+static napi_value mq_unlink_queue(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  char name[IP_PATH_SIZE];
+  int bad = ip_path(env, args[0], name);
+  return bad < 0 ? ip_result(env, bad) : ip_answer(env, mq_unlink(name));
+}
+
+const ip_function ip_mq_functions[] = {{"mqOpen", mq_open_queue},
+                                       {"mqSend", mq_send_message},
+                                       {"mqReceive", mq_receive_message},
+                                       {"mqAttributes", mq_attributes},
+                                       {"mqUnlink", mq_unlink_queue},
+                                       {NULL, NULL}};

@@ -1,0 +1,209 @@
+/*
+ * Signals: kill(2), sigqueue(3), signalfd(2), and the mask of the whole process.
+ *
+ * Masks belong to threads, and Node has about seven. A real-time signal that is to be read from a
+ * signalfd must be blocked in all of them, or its default action ends the process on the first
+ * thread that has it open; and a handler that runs on several threads inverts the order of the
+ * signals. So this file holds policy: it walks /proc/self/task and sends IP_MASK_SIGNAL to each
+ * thread that lacks the mask; that signal's handler changes the mask that the thread returns to,
+ * which is what a thread cannot do for another. New threads inherit the mask of their maker.
+ *
+ * Who owns a signal is the process's business: one environment at a time.
+ */
+#include "interproc.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define SIGNALS 64
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+#define ROUNDS 2000 /* of 1 ms at most: a thread that does not run for 2 s is given up */
+
+static pthread_mutex_t owner_lock = PTHREAD_MUTEX_INITIALIZER;
+static ip_environment *owners[SIGNALS + 1];
+static pthread_once_t mask_once = PTHREAD_ONCE_INIT;
+static _Atomic uint64_t held;    /* signals that are owned: blocked in every thread */
+static _Atomic uint64_t managed; /* signals that ever were: the handler decides about these only */
+
+static void take_mask(int number, siginfo_t *from, void *context) {
+  (void)number;
+  (void)from;
+  sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+  uint64_t ours = atomic_load(&managed), blocked = atomic_load(&held);
+  for (int signal = 1; signal <= SIGNALS; signal++) {
+    if ((ours & BIT(signal)) == 0) continue;
+    if ((blocked & BIT(signal)) != 0) {
+      sigaddset(mask, signal);
+    } else {
+      sigdelset(mask, signal);
+    }
+  }
+}
+
+static void install_handler(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = take_mask;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigfillset(&action.sa_mask);
+  sigaction(IP_MASK_SIGNAL, &action, NULL);
+}
+
+/* The signals that a thread blocks; false if it is gone. */
+static bool blocked_by(const char *thread, uint64_t *blocked) {
+  char path[64], line[128];
+  snprintf(path, sizeof path, "/proc/self/task/%.20s/status", thread);
+  FILE *status = fopen(path, "re");
+  if (status == NULL) return false;
+  bool found = false;
+  while (!found && fgets(line, sizeof line, status) != NULL) {
+    found = sscanf(line, "SigBlk: %" SCNx64, blocked) == 1;
+  }
+  fclose(status);
+  return found;
+}
+
+/* Tells every thread whose mask differs; answers how many that were, or -errno. A thread that
+   blocks IP_MASK_SIGNAL blocks everything: it is none that handles the process's signals. */
+static int tell_threads(uint64_t changed, uint64_t wanted) {
+  DIR *tasks = opendir("/proc/self/task");
+  if (tasks == NULL) return -errno;
+  int told = 0;
+  for (const struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
+    uint64_t blocked;
+    if (entry->d_name[0] == '.' || !blocked_by(entry->d_name, &blocked)) continue;
+    if ((blocked & BIT(IP_MASK_SIGNAL)) != 0 || (blocked & changed) == wanted) continue;
+    syscall(SYS_tgkill, getpid(), atoi(entry->d_name), IP_MASK_SIGNAL);
+    told++;
+  }
+  closedir(tasks);
+  return told;
+}
+
+static int apply_mask(uint64_t changed) {
+  pthread_once(&mask_once, install_handler);
+  const struct timespec pause = {.tv_nsec = 1000 * 1000};
+  uint64_t wanted = atomic_load(&held) & changed;
+  for (int round = 0; round < ROUNDS; round++) {
+    int told = tell_threads(changed, wanted);
+    if (told <= 0) return told;
+    if (round > 2) nanosleep(&pause, NULL);
+  }
+  return -EAGAIN;
+}
+
+static bool is_ours_to_own(int signal) {
+  return signal >= SIGRTMIN && signal <= SIGRTMAX && signal != IP_CANCEL_SIGNAL && signal != IP_MASK_SIGNAL;
+}
+
+/* signalOwn(signal): from now on it is blocked in every thread, to be read from a signalfd.
+   -EINVAL unless it is a real-time signal, -EBUSY if another environment owns it. */
+static napi_value signal_own(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  int signal = ip_int32(env, args[0]);
+  if (!is_ours_to_own(signal)) return ip_result(env, -EINVAL);
+  pthread_mutex_lock(&owner_lock);
+  int failed = 0;
+  if (owners[signal] != NULL) {
+    failed = -EBUSY;
+  } else {
+    atomic_fetch_or(&managed, BIT(signal));
+    atomic_fetch_or(&held, BIT(signal));
+    failed = apply_mask(BIT(signal));
+    if (failed == 0) {
+      owners[signal] = ip_environment_of(env);
+    } else {
+      atomic_fetch_and(&held, ~BIT(signal));
+      apply_mask(BIT(signal));
+    }
+  }
+  pthread_mutex_unlock(&owner_lock);
+  return ip_result(env, failed);
+}
+
+/* owner_lock is held. What is still pending is taken out first: unblocking would deliver it. */
+static int disown(int signal) {
+  sigset_t only;
+  const struct timespec now = {0};
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  while (sigtimedwait(&only, NULL, &now) == signal || errno == EINTR) continue;
+  owners[signal] = NULL;
+  atomic_fetch_and(&held, ~BIT(signal));
+  return apply_mask(BIT(signal));
+}
+
+static napi_value signal_disown(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  int signal = ip_int32(env, args[0]);
+  if (!is_ours_to_own(signal)) return ip_result(env, -EINVAL);
+  pthread_mutex_lock(&owner_lock);
+  int failed = owners[signal] == ip_environment_of(env) ? disown(signal) : -EPERM;
+  pthread_mutex_unlock(&owner_lock);
+  return ip_result(env, failed);
+}
+
+void ip_signals_release_all(ip_environment *environment) {
+  pthread_mutex_lock(&owner_lock);
+  for (int signal = 1; signal <= SIGNALS; signal++) {
+    if (owners[signal] == environment) disown(signal);
+  }
+  pthread_mutex_unlock(&owner_lock);
+}
+
+/* signalfd(fd or -1, signals as Int32Array). */
+static napi_value signal_signalfd(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  size_t count;
+  const int32_t *signals = ip_array(env, args[1], napi_int32_array, 0, &count);
+  if (signals == NULL) return ip_result(env, -EFAULT);
+  sigset_t set;
+  sigemptyset(&set);
+  for (size_t index = 0; index < count; index++) sigaddset(&set, signals[index]);
+  return ip_answer(env, signalfd(ip_int32(env, args[0]), &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+static napi_value signal_kill(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  return ip_answer(env, kill(ip_int32(env, args[0]), ip_int32(env, args[1])));
+}
+
+/* sigqueue(pid, signal, value): an int as number, or a pointer-size value as bigint. */
+static napi_value signal_sigqueue(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  union sigval value = {.sival_ptr = NULL};
+  int64_t wide;
+  bool lossless;
+  if (napi_get_value_bigint_int64(env, args[2], &wide, &lossless) == napi_ok) {
+    value.sival_ptr = (void *)(intptr_t)wide;
+  } else {
+    value.sival_int = ip_int32(env, args[2]);
+  }
+  return ip_answer(env, sigqueue(ip_int32(env, args[0]), ip_int32(env, args[1]), value));
+}
+
+/* signalRange([first, last]): SIGRTMIN and SIGRTMAX as this libc has them. */
+static napi_value signal_range(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  int32_t *range = ip_array(env, args[0], napi_int32_array, 2, NULL);
+  if (range == NULL) return ip_result(env, -EFAULT);
+  range[0] = SIGRTMIN;
+  range[1] = SIGRTMAX;
+  return ip_result(env, 0);
+}
+
+const ip_function ip_signal_functions[] = {{"signalOwn", signal_own},     {"signalDisown", signal_disown},
+                                           {"signalfd", signal_signalfd}, {"kill", signal_kill},
+                                           {"sigqueue", signal_sigqueue}, {"signalRange", signal_range},
+                                           {NULL, NULL}};
