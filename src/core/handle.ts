@@ -1,0 +1,130 @@
+/**
+ * What all handles are: something of the kernel's that we hold until `close()`.
+ *
+ * `close()` is idempotent and ends the waits that are pending on the handle; use after it is
+ * `ERR_INTERPROC_CLOSED`, never an action on a descriptor number that means another file by now.
+ * A handle that is collected without having been closed is closed then, with a warning, since the
+ * descriptor was held until some garbage collection for nothing.
+ */
+import { inspect } from 'node:util';
+import { native } from '../sys/index.js';
+import { closedError } from './errors.js';
+import { keepAlive, letGo } from './loop.js';
+import { forgetDescriptor } from './readiness.js';
+import type { WaitOwner } from './wait.js';
+
+/** A thing that is open until it is closed. */
+export abstract class Handle implements WaitOwner {
+  #closed = false;
+  #referenced = true;
+  readonly #waits = new Set<(why: Error) => void>();
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Lets go of our handle; the object itself stays for others. Waits that are pending reject with
+   * `ERR_INTERPROC_CLOSED`. Calling it again does nothing.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const why = closedError(this.describe());
+    for (const cancel of [...this.#waits]) cancel(why);
+    this.release();
+  }
+
+  /** `using handle = …` closes it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** From now on a pending wait keeps the process alive (the state at the beginning). */
+  ref(): this {
+    if (!this.#referenced) for (const _ of this.#waits) keepAlive();
+    this.#referenced = true;
+    return this;
+  }
+
+  /** From now on a pending wait does not keep the process alive. */
+  unref(): this {
+    if (this.#referenced) for (const _ of this.#waits) letGo();
+    this.#referenced = false;
+    return this;
+  }
+
+  /** Whether a pending wait keeps the process alive. */
+  hasRef(): boolean {
+    return this.#referenced;
+  }
+
+  /** Throws `ERR_INTERPROC_CLOSED` after `close()`. @internal */
+  use(): void {
+    if (this.#closed) throw closedError(this.describe());
+  }
+
+  /** @internal */
+  beginWait(cancel: (why: Error) => void): void {
+    this.#waits.add(cancel);
+    if (this.#referenced) keepAlive();
+  }
+
+  /** @internal */
+  endWait(cancel: (why: Error) => void): void {
+    if (this.#waits.delete(cancel) && this.#referenced) letGo();
+  }
+
+  /** What this is, for messages: `the message queue /jobs`. @internal */
+  abstract describe(): string;
+
+  /** Gives back what is held; called once. @internal */
+  protected abstract release(): void;
+
+  /** What `util.inspect` shows. @internal */
+  protected details(): Record<string, unknown> {
+    return {};
+  }
+
+  /** @internal */
+  [inspect.custom](_depth: number, options: object): string {
+    return `${this.constructor.name} ${inspect({ ...this.details(), closed: this.#closed }, options)}`;
+  }
+}
+
+const abandoned = new FinalizationRegistry<{ fd: number; what: string }>(({ fd, what }) => {
+  forgetDescriptor(fd);
+  native().close(fd);
+  process.emitWarning(`${what} was garbage collected without close(); its descriptor ${fd} is closed now`, {
+    type: 'InterprocWarning',
+    code: 'INTERPROC_NOT_CLOSED',
+  });
+});
+
+/** A handle that is a descriptor. */
+export abstract class DescriptorHandle extends Handle {
+  readonly #fd: number;
+
+  /** Takes over `fd`, which is closed with the handle. */
+  constructor(fd: number, what: string) {
+    super();
+    this.#fd = fd;
+    abandoned.register(this, { fd, what }, this);
+  }
+
+  /** The descriptor's number, -1 after `close()`. To hand it to a child, name it in `stdio`. */
+  get fd(): number {
+    return this.closed ? -1 : this.#fd;
+  }
+
+  protected release(): void {
+    abandoned.unregister(this);
+    forgetDescriptor(this.#fd);
+    native().close(this.#fd);
+  }
+
+  protected override details(): Record<string, unknown> {
+    return { fd: this.fd };
+  }
+}

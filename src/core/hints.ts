@@ -1,0 +1,53 @@
+/**
+ * The sentence beside a kernel error: which limit or permission is behind it, and where to change
+ * it. Keyed by system call and code, so that one code can mean different things.
+ */
+const NO_DESCRIPTORS = 'this process is at its limit of open descriptors (RLIMIT_NOFILE; ulimit -n)';
+
+const HINTS: Record<string, string> = {
+  'mq_open EINVAL':
+    'a name is one slash and at most 255 other characters; maxMessages and messageSize may not exceed /proc/sys/fs/mqueue/msg_max and /proc/sys/fs/mqueue/msgsize_max',
+  'mq_open EMFILE':
+    'the queues of this user would need more bytes than RLIMIT_MSGQUEUE allows (ulimit -q), or this process is at RLIMIT_NOFILE (ulimit -n)',
+  'mq_open ENOSPC': 'the system has as many queues as /proc/sys/fs/mqueue/queues_max allows',
+  'mq_open EACCES': "the queue exists and belongs to somebody else whose mode does not let you in, or its name has a second slash",
+  'mq_open ENOENT': 'no queue has this name; create() or openOrCreate() makes one',
+  'mq_open EEXIST': 'open() uses the queue that exists, openOrCreate() either, unlink() removes it',
+  'mq_send EMSGSIZE': "the message is longer than the queue's messageSize, which is fixed when the queue is created",
+  'mq_send EBADF': 'the queue was opened for receiving only',
+  'mq_receive EBADF': 'the queue was opened for sending only',
+  'shm_open EACCES': 'the object in /dev/shm belongs to somebody else whose mode does not let you in',
+  'shm_open EEXIST': 'open() uses the object that exists, openOrCreate() either, unlink() removes it',
+  'shm_open ENOENT': 'no object in /dev/shm has this name; create() or openOrCreate() makes one',
+  'shm_open ELOOP': 'there is a symbolic link where the object should be, and links are not followed',
+  'fallocate ENOSPC': 'the file system is full; for shared memory that is /dev/shm, whose size is an option of its mount (df -h /dev/shm)',
+  'fallocate EFBIG': 'the size exceeds RLIMIT_FSIZE (ulimit -f) or what the file system can hold',
+  'mmap ENOMEM': 'no address space is left, or the process has as many mappings as /proc/sys/vm/max_map_count allows',
+  'fcntl(F_SETPIPE_SZ) EPERM': 'without CAP_SYS_RESOURCE a pipe holds at most /proc/sys/fs/pipe-max-size bytes',
+  'fcntl(F_SETPIPE_SZ) EBUSY': 'the pipe holds more than the new capacity now',
+  'fcntl(F_ADD_SEALS) EBUSY': 'there is a writable mapping of it: close that first',
+  'fcntl(F_ADD_SEALS) EPERM': 'it was made without sealing, or sealed against further seals',
+  'mkfifo EEXIST': 'openReader() and openWriter() use a FIFO that exists; create() makes a new one',
+  'open ENXIO': 'nobody has the FIFO open for reading; openWriter() waits until somebody has',
+  'open ELOOP': 'there is a symbolic link at the end of the path, and links are not followed',
+  'bind EADDRINUSE': 'a live server holds this address, or a file that is no socket of a dead one is in its place',
+  'bind EACCES': 'the folder does not let you create a file in it',
+  'connect ECONNREFUSED': 'nobody listens there: the server is not running, or has left its socket file behind',
+  'connect ENOENT': 'no socket has this path; the server is not running yet',
+  'connect EACCES': 'connecting needs write permission on the socket file',
+  'connect EPROTOTYPE': 'the socket there is of another type (stream, datagram or seqpacket)',
+  'sendmsg ETOOMANYREFS': 'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',
+  'sendmsg EINVAL': 'one message carries at most 253 descriptors (SCM_MAX_FD)',
+  'sigqueue EAGAIN': "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
+  'sigqueue EPERM': 'sending to a process of another user needs CAP_KILL',
+  'kill EPERM': 'sending to a process of another user needs CAP_KILL',
+  'sigqueue ESRCH': 'no process has this pid',
+  'kill ESRCH': 'no process has this pid',
+  'inotify_init1 EMFILE': 'this user has as many inotify instances as /proc/sys/fs/inotify/max_user_instances allows',
+  'inotify_add_watch ENOSPC': 'this user has as many watches as /proc/sys/fs/inotify/max_user_watches allows',
+};
+
+/** The hint for a code of a system call, `undefined` where there is nothing to add. */
+export function hintFor(syscall: string, code: string): string | undefined {
+  return HINTS[`${syscall} ${code}`] ?? (code === 'EMFILE' ? NO_DESCRIPTORS : undefined);
+}

@@ -1,0 +1,87 @@
+/**
+ * Numbers of Linux's interface that Node does not export. They are the same on every architecture
+ * that Node runs on, except where noted. Sources: the kernel's include/uapi headers.
+ */
+
+/** fcntl(2) commands. */
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const F_SETFD = 2;
+export const F_DUPFD_CLOEXEC = 1030;
+export const F_SETPIPE_SZ = 1031;
+export const F_GETPIPE_SZ = 1032;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+export const FD_CLOEXEC = 1;
+
+/** Lock types of struct flock; on x86-64, arm64, riscv64, ppc64 and s390x alike. */
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+
+/** flock(2) operations. */
+export const LOCK_SH = 1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+export const LOCK_UN = 8;
+
+/** Seals of memfd_create(2). */
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
+export const F_SEAL_WRITE = 8;
+export const F_SEAL_FUTURE_WRITE = 16;
+export const MFD_ALLOW_SEALING = 2;
+export const MFD_HUGETLB = 4;
+
+/** open(2): an unnamed file in a folder. O_TMPFILE includes O_DIRECTORY, whose value depends on the architecture. */
+export const O_TMPFILE_BIT = 0o20000000;
+export const O_NONBLOCK = 0o4000;
+export const O_DIRECT_X86 = 0o40000;
+
+/** poll(2) events; epoll(7) uses the same numbers for these. */
+export const POLLIN = 1;
+export const POLLOUT = 4;
+export const POLLERR = 8;
+export const POLLHUP = 16;
+export const POLLRDHUP = 0x2000;
+export const EPOLLONESHOT = 1 << 30;
+export const EPOLLET = 0x80000000;
+
+/** mmap(2). */
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 1;
+export const MAP_PRIVATE = 2;
+export const MAP_ANONYMOUS = 0x20;
+
+/** unix(7), socket(7). */
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
+export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
+export const SO_PASSCRED = 16;
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const MSG_TRUNC = 0x20;
+export const MSG_CTRUNC = 8;
+export const MSG_DONTWAIT = 0x40;
+/** SCM_MAX_FD: descriptors in one message. */
+export const MOST_DESCRIPTORS = 253;
+
+/** eventfd(2). */
+export const EFD_SEMAPHORE = 1;
+
+/** inotify(7). */
+export const IN_MODIFY = 0x2;
+export const IN_ATTRIB = 0x4;
+export const IN_MOVED_TO = 0x80;
+export const IN_CREATE = 0x100;
+export const IN_DELETE_SELF = 0x400;
+export const IN_MOVE_SELF = 0x800;
+
+/** getrlimit(2). */
+export const RLIMIT_NOFILE = 7;
+export const RLIMIT_SIGPENDING = 11;
+export const RLIMIT_MSGQUEUE = 12;

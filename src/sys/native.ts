@@ -1,0 +1,165 @@
+/**
+ * The addon's functions, one to one. Each is a system call under its man page's name; it answers
+ * the call's value, or `-errno`. Buffers are passed as array, offset and length.
+ */
+
+/** What `read`, `poll` and the like return: a value of at least 0, or `-errno`. */
+export type Result = number;
+
+/** A mapping as the addon hands it out: opaque. */
+export interface NativeMapping {
+  readonly __mapping: unique symbol;
+}
+
+interface DescriptorCalls {
+  read(fd: number, bytes: Uint8Array, offset: number, length: number): Result;
+  write(fd: number, bytes: Uint8Array, offset: number, length: number): Result;
+  pread(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): Result;
+  writev(
+    fd: number,
+    first: Uint8Array,
+    firstOffset: number,
+    firstLength: number,
+    second: Uint8Array,
+    secondOffset: number,
+    secondLength: number,
+  ): Result;
+  close(fd: number): Result;
+  fcntl(fd: number, command: number, argument: number): Result;
+  /** fields: dev, ino, mode, nlink, uid, gid, size. */
+  fstat(fd: number, fields: BigInt64Array): Result;
+  /** Never follows a symbolic link. */
+  lstat(path: string, fields: BigInt64Array): Result;
+  /** The returned events of poll(2), 0 for a time-out. */
+  poll(fd: number, events: number, timeoutMs: number): Result;
+  /** FIONREAD. */
+  available(fd: number): Result;
+}
+
+interface FileCalls {
+  open(path: string, flags: number, mode: number): Result;
+  unlink(path: string): Result;
+  rename(from: string, to: string): Result;
+  linkDescriptor(fd: number, path: string): Result;
+  ftruncate(fd: number, length: number): Result;
+  fallocate(fd: number, offset: number, length: number): Result;
+  fdatasync(fd: number): Result;
+  flock(fd: number, operation: number): Result;
+  fchmod(fd: number, mode: number): Result;
+  ofdSetLock(fd: number, type: number, start: number, length: number): Result;
+  /** The type of the lock in the way, F_UNLCK (2) if there is none. */
+  ofdGetLock(fd: number, type: number, start: number, length: number): Result;
+}
+
+interface InotifyCalls {
+  inotifyInit(): Result;
+  inotifyAddWatch(fd: number, path: string, mask: number): Result;
+  inotifyRmWatch(fd: number, watch: number): Result;
+}
+
+interface PipeCalls {
+  pipe2(ends: Int32Array, flags: number): Result;
+  mkfifo(path: string, mode: number): Result;
+}
+
+interface UnixCalls {
+  /** Always close-on-exec and non-blocking, as are `socketpair` and `accept`. */
+  socket(type: number): Result;
+  socketpair(type: number, ends: Int32Array): Result;
+  bind(fd: number, name: Uint8Array): Result;
+  connect(fd: number, name: Uint8Array): Result;
+  listen(fd: number, backlog: number): Result;
+  accept(fd: number): Result;
+  shutdown(fd: number, how: number): Result;
+  getsockopt(fd: number, option: number): Result;
+  setsockopt(fd: number, option: number, value: number): Result;
+  /** fields: pid, uid, gid. */
+  peerCredentials(fd: number, fields: Float64Array): Result;
+  sendmsg(
+    fd: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    descriptors: Int32Array,
+    flags: number,
+  ): Result;
+  /** answer: flags, number of descriptors, credentials present, pid, uid, gid, the descriptors. */
+  recvmsg(fd: number, bytes: Uint8Array, offset: number, length: number, answer: Int32Array): Result;
+}
+
+interface MessageQueueCalls {
+  /** `maxMessages` 0 leaves both sizes to the system. */
+  mqOpen(name: string, flags: number, mode: number, maxMessages: number, messageSize: number): Result;
+  mqSend(mq: number, bytes: Uint8Array, offset: number, length: number, priority: number): Result;
+  mqReceive(mq: number, bytes: Uint8Array, offset: number, length: number, priority: Uint32Array): Result;
+  /** fields: maximum of messages, message size, messages waiting. */
+  mqAttributes(mq: number, fields: Float64Array): Result;
+  mqUnlink(name: string): Result;
+}
+
+interface MemoryCalls {
+  memfdCreate(name: string, flags: number): Result;
+  mmap(fd: number, offset: number, length: number, protection: number, flags: number): NativeMapping | Result;
+  mappingBuffer(mapping: NativeMapping): ArrayBuffer | Result;
+  munmap(mapping: NativeMapping, buffer: ArrayBuffer | undefined): Result;
+  futexWake(mapping: NativeMapping, offset: number, count: number): Result;
+  /** 0 woken, -EAGAIN where the word differs, -ETIMEDOUT. */
+  futexWait(mapping: NativeMapping, offset: number, expected: number, timeoutMs: number): Result;
+}
+
+interface EventfdCalls {
+  eventfd(initial: number, flags: number): Result;
+  eventfdWrite(fd: number, value: bigint): Result;
+  eventfdRead(fd: number): bigint | Result;
+  eventfdRing(fd: number): Result;
+}
+
+interface SignalCalls {
+  signalOwn(signal: number): Result;
+  signalDisown(signal: number): Result;
+  signalfd(fd: number, signals: Int32Array): Result;
+  kill(pid: number, signal: number): Result;
+  sigqueue(pid: number, signal: number, value: number | bigint): Result;
+  signalRange(range: Int32Array): Result;
+}
+
+interface ProcessCalls {
+  pidfdOpen(pid: number): Result;
+  /** The soft limit; 2^53 - 1 stands for none. */
+  getrlimit(resource: number): Result;
+}
+
+/** How the event loop is told; used by core/readiness and core/blocking only. */
+interface WaitingCalls {
+  pollerOpen(
+    withThread: boolean,
+    callback: (ready: number, done: number) => void,
+    ready: Int32Array,
+    done: Float64Array,
+  ): Result;
+  pollerAdd(fd: number, token: number, events: number): Result;
+  pollerModify(fd: number, token: number, events: number): Result;
+  pollerRemove(fd: number): Result;
+  pollerRef(keep: boolean): Result;
+  /** 1 while the call is still running, 0 once it has returned. */
+  cancelBlocking(token: number): Result;
+  blockingOpen(token: number, path: string, flags: number, mode: number): Result;
+  blockingConnect(token: number, type: number, name: Uint8Array): Result;
+  blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
+  blockingFdatasync(token: number, fd: number): Result;
+  blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
+}
+
+/** Everything the addon can do. */
+export interface Native
+  extends DescriptorCalls,
+    FileCalls,
+    InotifyCalls,
+    PipeCalls,
+    UnixCalls,
+    MessageQueueCalls,
+    MemoryCalls,
+    EventfdCalls,
+    SignalCalls,
+    ProcessCalls,
+    WaitingCalls {}
