@@ -9,7 +9,18 @@
 //   node scripts/build-addon.mjs --asan    with AddressSanitizer and UBSan, into build/Asan
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve, sep } from 'node:path';
 import { argv, env, exit, pid, stderr } from 'node:process';
@@ -39,7 +50,7 @@ const WARNINGS = [
 const COMMON = ['-std=c11', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-DNAPI_VERSION=8', '-D_GNU_SOURCE'];
 
 const VARIANTS = {
-  Release: ['-O2', '-Wl,-z,relro,-z,now'],
+  Release: ['-O2', '-Wl,-z,relro,-z,now,-z,nodelete'],
   Asan: ['-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined'],
 };
 
@@ -59,7 +70,9 @@ export function findCompiler() {
 
 /** The executable file that a shell would run for this name. */
 export function onPath(name) {
-  const places = name.includes('/') ? [resolve(name)] : (env.PATH ?? '').split(delimiter).map((dir) => join(dir || '.', name));
+  const places = name.includes('/')
+    ? [resolve(name)]
+    : (env.PATH ?? '').split(delimiter).map((dir) => join(dir || '.', name));
   return places.find((file) => {
     try {
       accessSync(file, constants.X_OK);
@@ -106,7 +119,14 @@ function plan(variant) {
   const out = join(root, 'build', variant);
   const args = [...COMMON, ...VARIANTS[variant], ...WARNINGS, '-isystem', headers()];
   const target = join(out, 'interproc.node');
-  return { compiler, args, out, target, stamp: join(out, 'interproc.stamp'), digest: fingerprint(compiler, variant, args) };
+  return {
+    compiler,
+    args,
+    out,
+    target,
+    stamp: join(out, 'interproc.stamp'),
+    digest: fingerprint(compiler, variant, args),
+  };
 }
 
 function isCurrent({ target, stamp, digest }) {

@@ -44,7 +44,9 @@ export function installIsCurrent(root) {
 function cacheOptions(root) {
   if (process.env.npm_config_cache ?? process.env.NPM_CONFIG_CACHE) return [];
   const cache = join(homedir(), '.npm');
-  const writable = [join(cache, '_cacache', 'tmp'), join(cache, '_cacache'), cache, homedir()].find((dir) => existsSync(dir));
+  const writable = [join(cache, '_cacache', 'tmp'), join(cache, '_cacache'), cache, homedir()].find((dir) =>
+    existsSync(dir),
+  );
   try {
     accessSync(writable ?? dirname(cache), constants.W_OK | constants.X_OK);
     return [];
@@ -55,7 +57,10 @@ function cacheOptions(root) {
 
 /** The environment without what an outer `npm run` says about another project or about this one. */
 function environment() {
-  const keep = ([name]) => !/^npm_(lifecycle|package|command|execpath|node_execpath)|^npm_config_(local_prefix|global|prefix|omit|production|only|dry_run)$/i.test(name);
+  const keep = ([name]) =>
+    !/^npm_(lifecycle|package|command|execpath|node_execpath)|^npm_config_(local_prefix|global|prefix|omit|production|only|dry_run)$/i.test(
+      name,
+    );
   return Object.fromEntries(Object.entries(process.env).filter(keep));
 }
 
@@ -73,12 +78,26 @@ export function install(root) {
   const stamp = join(root, ...STAMP);
   rmSync(stamp, { force: true });
   mkdirSync(join(root, 'build'), { recursive: true });
-  const options = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error', ...cacheOptions(root)];
+  const options = [
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+    ...cacheOptions(root),
+  ];
 
   // What the cache knows is good enough, for the lock file has a digest of each package; if it is not, ask again.
   let run;
   for (const freshness of ['--prefer-offline', '--prefer-online']) {
-    run = spawnSync(findNpm(), ['ci', ...options, freshness], { cwd: root, env: environment(), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    run = spawnSync(findNpm(), ['ci', ...options, freshness], {
+      cwd: root,
+      env: environment(),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     if (run.status === 0) break;
     if (run.signal) return `npm ci was ended by ${run.signal}`;
   }

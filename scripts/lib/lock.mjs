@@ -11,7 +11,17 @@
 //
 // A holder is a pid with its start time, since pids are used again, in a boot and a pid namespace, since a container
 // that shares the folder has pids of its own; the life of such a stranger cannot be seen, so its ticket expires.
-import { linkSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const STRANGER_EXPIRES_MS = 15 * 60_000;
@@ -59,7 +69,11 @@ const mark = (holder) => `${HELPER_MARK}=${holder.pid}.${holder.start}`;
 /** What a dead holder had started may live on: an npm that still writes, for example. Its environment tells. */
 function aHelperLives(holder) {
   return readdirSync('/proc').some(
-    (pid) => /^\d+$/.test(pid) && readOr('', () => readFileSync(`/proc/${pid}/environ`, 'utf8')).split('\0').includes(mark(holder)),
+    (pid) =>
+      /^\d+$/.test(pid) &&
+      readOr('', () => readFileSync(`/proc/${pid}/environ`, 'utf8'))
+        .split('\0')
+        .includes(mark(holder)),
   );
 }
 

@@ -31,12 +31,17 @@ export async function setUp() {
   try {
     accessSync(root, constants.W_OK);
   } catch {
-    throw new SetUpError(`interproc: ${root} has to be built and you may not write there: build it as its owner, or clone it to a folder of yours`);
+    throw new SetUpError(
+      `interproc: ${root} has to be built and you may not write there: build it as its owner, or clone it to a folder of yours`,
+    );
   }
   const release = await lock(join(root, 'build', 'setup-lock'), () => say('waiting for another set-up in this folder'));
   try {
     if (!installIsCurrent(root)) {
-      if (!findNpm()) throw new SetUpError('interproc: npm is missing: install it (Debian, Ubuntu: apt-get install npm; it also comes with Node.js from https://nodejs.org)');
+      if (!findNpm())
+        throw new SetUpError(
+          'interproc: npm is missing: install it (Debian, Ubuntu: apt-get install npm; it also comes with Node.js from https://nodejs.org)',
+        );
       say('installing packages (npm ci)');
       const failure = install(root);
       if (failure) throw new SetUpError(`${failure}\ninterproc: npm ci failed (above is what it said)`);

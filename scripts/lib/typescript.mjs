@@ -1,7 +1,17 @@
 // Compiles src, test, bench and examples into dist/, and knows when that is not needed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const SOURCE_FOLDERS = ['src', 'test', 'bench', 'examples'];
@@ -19,7 +29,9 @@ function* walk(dir) {
 /** Everything that decides what the compiler makes: the sources, their names, the settings, the compiler's version. */
 function fingerprint(root) {
   const hash = createHash('sha256');
-  const sources = SOURCE_FOLDERS.flatMap((folder) => [...walk(join(root, folder))].filter((file) => file.endsWith('.ts'))).sort();
+  const sources = SOURCE_FOLDERS.flatMap((folder) =>
+    [...walk(join(root, folder))].filter((file) => file.endsWith('.ts')),
+  ).sort();
   for (const file of [...SETTINGS.map((name) => join(root, name)), ...sources]) {
     hash.update(`\n${relative(root, file)}\n`).update(readFileSync(file));
   }
@@ -66,7 +78,10 @@ export function buildTypescript(root) {
   rmSync(next, { recursive: true, force: true });
   try {
     const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const run = spawnSync(process.execPath, [compiler, '-p', root, '--outDir', next], { cwd: root, stdio: ['ignore', 2, 2] });
+    const run = spawnSync(process.execPath, [compiler, '-p', root, '--outDir', next], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    });
     moveInto(next, dist);
     if (run.status !== 0) return false;
     writeFileSync(join(next, '.stamp.json'), JSON.stringify({ digest, outputs: describe(dist) }));
