@@ -77,6 +77,7 @@ export function unregisterCall(token: number): void {
 
 /** One more wait keeps the process alive. */
 export function keepAlive(): void {
+  if (!opened) open();
   if (keeping++ === 0) native().pollerRef(true);
 }
 
