@@ -1,0 +1,201 @@
+/** A POSIX message queue that is open: sending, receiving, and what is in it. */
+import { native, POLLIN, POLLOUT } from '../sys/index.js';
+import { checkBytes, checkInteger } from '../core/arguments.js';
+import { EAGAIN } from '../core/errno.js';
+import { check, type ErrorSubject, IpcError } from '../core/errors.js';
+import { DescriptorHandle } from '../core/handle.js';
+import { whenPossible, whenPossibleSync } from '../core/readiness.js';
+import { traceOf } from '../core/trace.js';
+import type { Awaited, SyncWaitOptions, WaitOptions } from '../core/wait.js';
+
+/** A message as it comes out of the queue. */
+export interface Message {
+  data: Uint8Array;
+  /** 0 to 32767; higher ones come out first. */
+  priority: number;
+}
+
+/** What mq_getattr(3) says. */
+export interface Attributes {
+  /** Messages that fit. */
+  maxMessages: number;
+  /** Bytes of the longest message that fits. */
+  messageSize: number;
+  /** Messages that wait now. */
+  messages: number;
+}
+
+/** How urgent a message is. */
+export interface Priority {
+  /** 0 to 32767 (MQ_PRIO_MAX - 1); 0 if omitted. */
+  priority?: number;
+}
+
+const MOST_PRIORITY = 32767;
+const trace = traceOf('mq');
+const attributes = new Float64Array(new ArrayBuffer(128));
+const priorityFound = new Uint32Array(new ArrayBuffer(128));
+
+/** An open queue. `close()` lets go of it; the queue and its messages stay until `mq.unlink`. */
+export class MessageQueue extends DescriptorHandle {
+  /** `/name`. */
+  readonly name: string;
+  /** Whether this call made the queue. */
+  readonly created: boolean;
+  /** Bytes of the longest message, fixed when the queue was made. */
+  readonly messageSize: number;
+  /** Messages that fit, fixed when the queue was made. */
+  readonly maxMessages: number;
+  /** The priority of the message that `receiveInto` and its kin took last. */
+  lastPriority = 0;
+  readonly #subject: ErrorSubject;
+  readonly #sent: Awaited;
+  readonly #received: Awaited;
+  #buffer: Uint8Array | undefined;
+
+  /** @internal */
+  constructor(fd: number, name: string, created: boolean) {
+    super(fd, `the message queue ${name}`);
+    this.name = name;
+    this.created = created;
+    this.#subject = { object: name };
+    this.#sent = { syscall: 'mq_send', subject: this.#subject };
+    this.#received = { syscall: 'mq_receive', subject: this.#subject };
+    check(native().mqAttributes(fd, attributes), 'mq_getattr', this.#subject);
+    this.maxMessages = attributes[0] as number;
+    this.messageSize = attributes[1] as number;
+    trace(created ? 'create' : 'open', { name, fd });
+  }
+
+  /** What the queue holds and can hold (mq_getattr(3)). */
+  get attributes(): Attributes {
+    this.use();
+    check(native().mqAttributes(this.fd, attributes), 'mq_getattr', this.#subject);
+    return {
+      maxMessages: attributes[0] as number,
+      messageSize: attributes[1] as number,
+      messages: attributes[2] as number,
+    };
+  }
+
+  #checkMessage(data: Uint8Array, priority: number): void {
+    checkBytes('data', data);
+    if (priority !== 0) checkInteger('priority', priority, 0, MOST_PRIORITY);
+    if (data.length > this.messageSize) {
+      throw new IpcError({
+        code: 'EMSGSIZE',
+        syscall: 'mq_send',
+        object: this.name,
+        message: `${data.length} bytes are more than the ${this.messageSize} of this queue`,
+      });
+    }
+  }
+
+  /** Puts a message in (mq_send(3)); false if the queue is full. */
+  trySend(data: Uint8Array, options?: Priority): boolean {
+    this.use();
+    const priority = options?.priority ?? 0;
+    this.#checkMessage(data, priority);
+    const sent = native().mqSend(this.fd, data, 0, data.length, priority);
+    if (sent === 0) return true;
+    if (sent === -EAGAIN) return false;
+    check(sent, 'mq_send', this.#subject);
+    return true;
+  }
+
+  /**
+   * Puts a message in, waiting while the queue is full. An aborted send has put nothing in.
+   *
+   * @param data 0 to `messageSize` bytes; they may be reused once the promise resolves
+   * @throws IpcError EMSGSIZE, EBADF (opened for receiving)
+   */
+  send(data: Uint8Array, options?: WaitOptions & Priority): Promise<void> {
+    return whenPossible<true>(
+      this,
+      POLLOUT,
+      () => this.trySend(data, options) || undefined,
+      options,
+      this.#sent,
+    ) as unknown as Promise<void>;
+  }
+
+  /** As `send`, blocking this thread. */
+  sendSync(data: Uint8Array, options?: SyncWaitOptions & Priority): void {
+    if (this.trySend(data, options)) return;
+    whenPossibleSync(this, POLLOUT, () => this.trySend(data, options) || undefined, options, this.#sent);
+  }
+
+  /**
+   * Takes the first message (highest priority, then oldest) into `bytes` and answers its length;
+   * `undefined` if there is none. `lastPriority` has its priority.
+   *
+   * @param bytes at least `messageSize` long: the kernel takes no less (EMSGSIZE of mq_receive(3))
+   */
+  tryReceiveInto(bytes: Uint8Array): number | undefined {
+    this.use();
+    const length = native().mqReceive(this.fd, bytes, 0, bytes.length, priorityFound);
+    if (length >= 0) {
+      this.lastPriority = priorityFound[0] as number;
+      return length;
+    }
+    if (length === -EAGAIN) return undefined;
+    checkBytes('bytes', bytes);
+    if (bytes.length < this.messageSize) {
+      throw new IpcError({
+        code: 'EMSGSIZE',
+        syscall: 'mq_receive',
+        object: this.name,
+        message: `${bytes.length} bytes are too few for a message of up to ${this.messageSize}`,
+      });
+    }
+    check(length, 'mq_receive', this.#subject);
+    return undefined;
+  }
+
+  /** As `tryReceiveInto`, waiting for a message. An aborted wait has taken none. */
+  receiveInto(bytes: Uint8Array, options?: WaitOptions): Promise<number> {
+    return whenPossible(this, POLLIN, () => this.tryReceiveInto(bytes), options, this.#received);
+  }
+
+  /** As `receiveInto`, blocking this thread. */
+  receiveIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number {
+    const length = this.tryReceiveInto(bytes);
+    if (length !== undefined) return length;
+    return whenPossibleSync(this, POLLIN, () => this.tryReceiveInto(bytes), options, this.#received);
+  }
+
+  /** Takes the first message (mq_receive(3)), `undefined` if there is none. */
+  tryReceive(): Message | undefined {
+    this.#buffer ??= new Uint8Array(this.messageSize);
+    const length = this.tryReceiveInto(this.#buffer);
+    if (length === undefined) return undefined;
+    return { data: this.#buffer.slice(0, length), priority: this.lastPriority };
+  }
+
+  /** Takes the first message, waiting for one. An aborted wait has taken none. */
+  receive(options?: WaitOptions): Promise<Message> {
+    return whenPossible(this, POLLIN, () => this.tryReceive(), options, this.#received);
+  }
+
+  /** As `receive`, blocking this thread. */
+  receiveSync(options?: SyncWaitOptions): Message {
+    return whenPossibleSync(this, POLLIN, () => this.tryReceive(), options, this.#received);
+  }
+
+  /** The messages as they come, until the loop is left, the signal aborts or the queue is closed. */
+  async *messages(options?: { signal?: AbortSignal }): AsyncGenerator<Message, void, void> {
+    while (!this.closed) yield await this.receive(options);
+  }
+
+  describe(): string {
+    return `the message queue ${this.name}`;
+  }
+
+  protected override details(): Record<string, unknown> {
+    return {
+      name: this.name,
+      ...super.details(),
+      ...(this.closed ? {} : this.attributes),
+    };
+  }
+}

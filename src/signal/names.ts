@@ -1,0 +1,63 @@
+/** Names and numbers of signals, as signal(7) and the running libc have them. */
+import { constants } from 'node:os';
+import { native } from '../sys/index.js';
+import { argumentError, rangeError } from '../core/errors.js';
+
+/** `SIGTERM`, `SIGRTMIN+3`, `SIGRTMAX-2`, or a number. */
+export type SignalName = string;
+
+const numbers = new Map<string, number>(Object.entries(constants.signals));
+const names = new Map<number, string>();
+// Several names can mean one number (SIGIOT, SIGPOLL): the first of Node's list is the usual one.
+for (const [name, number] of numbers) if (!names.has(number)) names.set(number, name);
+
+const range = new Int32Array(new ArrayBuffer(128));
+
+/** SIGRTMIN and SIGRTMAX: glibc keeps the first two of the kernel's real-time signals for itself. */
+export function realTimeRange(): { first: number; last: number } {
+  native().signalRange(range);
+  return { first: range[0] as number, last: range[1] as number };
+}
+
+/**
+ * The number of a signal: `toNumber('SIGTERM')` is 15, `toNumber('SIGRTMIN+3')` is what this libc
+ * says. A number in range is given back.
+ *
+ * @throws TypeError for a name that is none, RangeError for a number or offset out of range
+ */
+export function toNumber(sig: SignalName | number): number {
+  if (typeof sig === 'number') {
+    const { last } = realTimeRange();
+    if (!Number.isInteger(sig) || sig < 1 || sig > last) {
+      throw rangeError(`a signal is a number from 1 to ${last}, got ${sig}`);
+    }
+    return sig;
+  }
+  if (typeof sig !== 'string') throw argumentError(`a signal is a name or a number, got ${String(sig)}`);
+  const found = numbers.get(sig);
+  if (found !== undefined) return found;
+  const parts = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(sig);
+  if (parts === null) {
+    const like = numbers.has(`SIG${sig.toUpperCase()}`) ? `; did you mean SIG${sig.toUpperCase()}?` : '';
+    throw argumentError(`there is no signal named ${JSON.stringify(sig)}${like}`, 'ERR_INTERPROC_NAME');
+  }
+  const { first, last } = realTimeRange();
+  const offset = Number(parts[3] ?? 0) * (parts[2] === '-' ? -1 : 1);
+  const number = (parts[1] === 'MIN' ? first : last) + offset;
+  if (number < first || number > last) {
+    throw rangeError(`${sig} is ${number}; real-time signals are ${first} (SIGRTMIN) to ${last} (SIGRTMAX)`);
+  }
+  return number;
+}
+
+/** The name of a signal's number: `toName(15)` is `'SIGTERM'`, `toName(37)` is `'SIGRTMIN+3'`. */
+export function toName(number: number): SignalName {
+  const known = names.get(number);
+  if (known !== undefined) return known;
+  const { first, last } = realTimeRange();
+  if (!Number.isInteger(number) || number < first || number > last) {
+    throw rangeError(`${number} is no signal; signals are 1 to 31 and ${first} to ${last}`);
+  }
+  if (number === first) return 'SIGRTMIN';
+  return number === last ? 'SIGRTMAX' : `SIGRTMIN+${number - first}`;
+}
