@@ -1,14 +1,15 @@
-// Everything public has a docstring: what src/index.ts, each family's index.ts and every file of src/core export, and
-// the public methods and accessors of those classes and interfaces. A property or constant may share the docstring
-// above it, of its neighbour or of its type, as long as no blank line is between.
+// What others use has a docstring: the exports of src/index.ts, of each family's index.ts and of every file of src/core,
+// and for what users see also the public methods and accessors of classes and interfaces. A property or constant may
+// share the docstring above it, of its neighbour or of its type, as long as no blank line is between.
 //
 //   node scripts/check-docs.mjs [FOLDER]
 import { SymbolFlags } from 'typescript/unstable/sync';
 import { SyntaxKind } from 'typescript/unstable/ast';
-import { openProgram, report, walk } from './lib/program.mjs';
+import { openProgram, report } from './lib/program.mjs';
 import { root } from './lib/setup.mjs';
 
-const IS_PUBLIC_FACE = /^src\/(core\/.*|((?!sys\/)\w+\/)?index)\.ts$/;
+const FOR_USERS = /^src\/((?!sys\/|core\/)\w+\/)?index\.ts$/;
+const FOR_US = /^src\/core\/.*\.ts$/;
 const WITH_MEMBERS = [SyntaxKind.ClassDeclaration, SyntaxKind.InterfaceDeclaration];
 const PROPERTIES = [SyntaxKind.PropertyDeclaration, SyntaxKind.PropertySignature];
 const HIDDEN = [SyntaxKind.PrivateKeyword, SyntaxKind.ProtectedKeyword, SyntaxKind.OverrideKeyword];
@@ -73,18 +74,20 @@ function checkMembers(owner, { file, node }) {
   }
 }
 
-function checkModule(tree) {
-  const module = checker.getSymbolAtLocation(tree);
-  if (module) checkExports(module);
+function checkFiles(which, withMembers) {
+  for (const { name, tree } of files) {
+    const module = which.test(name) && checker.getSymbolAtLocation(tree);
+    if (module) checkExports(module, withMembers);
+  }
 }
 
-function checkExports(module) {
+function checkExports(module, withMembers) {
   for (const exported of checker.getExportsOfModule(module)) {
     const symbol = exported.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     if (seen.has(symbol.id)) continue;
     seen.add(symbol.id);
     if (symbol.flags & SymbolFlags.ValueModule) {
-      checkExports(symbol);
+      checkExports(symbol, withMembers);
       continue;
     }
     const place = declarationOf(symbol);
@@ -92,14 +95,12 @@ function checkExports(module) {
     if (!documented(symbol) && !documented(exported) && !isInDocumentedRow(place)) {
       faults.add(`${at(place.file, place.node)}: ${symbol.name} has no docstring`);
     }
-    walk(place.node, (node) => {
-      if (WITH_MEMBERS.includes(node.kind)) checkMembers(symbol.name, { file: place.file, node });
-      return false;
-    });
+    if (withMembers && WITH_MEMBERS.includes(place.node.kind)) checkMembers(symbol.name, place);
   }
 }
 
-for (const { name, tree } of files) if (IS_PUBLIC_FACE.test(name)) checkModule(tree);
+checkFiles(FOR_USERS, true);
+checkFiles(FOR_US, false);
 
 close();
 report('docstrings', [...faults].sort());

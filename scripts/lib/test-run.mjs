@@ -89,7 +89,7 @@ function colours() {
 
 /** Passes the lines on, but keeps back the runner's summary, so that our own findings can come before it. */
 async function relayOutput(stream) {
-  let held = [];
+  const held = [];
   for await (const line of createInterface({ input: stream })) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal are control characters
     if (SUMMARY_LINE.test(line.replaceAll(/\x1b\[\d+m/g, ''))) {
