@@ -1,7 +1,7 @@
 // What a test run must not leave behind: processes, named objects of the kernel, files in the temporary folder.
 //
 // Objects are compared before and after. Another program may make objects of its own meanwhile: what is new and in use
-// by a process that does not belong to the run is taken to be that program's.
+// by a process that does not belong to the run is taken to be that program's, and so is what soon goes away by itself.
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -80,15 +80,10 @@ export function watchForLeftovers() {
       .includes(mark);
   const living = () => processes().filter(isOurs);
 
-  async function finish() {
-    const end = Date.now() + LAST_BREATH_MS;
-    while (living().length > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
-
+  function leftNow() {
     const left = living().map((pid) => {
-      const command = readOr('', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
-        .replaceAll('\0', ' ')
-        .trim();
-      return `process ${pid}: ${command}`;
+      const command = readOr('', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+      return `process ${pid}: ${command.replaceAll('\0', ' ').trim()}`;
     });
     const added = [...objects()].filter((name) => !before.has(name));
     if (added.length > 0) {
@@ -98,6 +93,16 @@ export function watchForLeftovers() {
     // node-compile-cache is npm's own, which it keeps in the temporary folder for ever.
     const files = names(folder).filter((name) => name !== 'node-compile-cache');
     left.push(...files.map((name) => `temporary file ${name}`));
+    return left;
+  }
+
+  async function finish() {
+    const end = Date.now() + LAST_BREATH_MS;
+    let left = leftNow();
+    while (left.length > 0 && Date.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      left = leftNow();
+    }
     rmSync(folder, { recursive: true, force: true });
     return left;
   }

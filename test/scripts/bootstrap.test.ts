@@ -43,7 +43,10 @@ describe('a checkout that is set up', () => {
   });
 
   test('runs an edited TypeScript file, C file or header as it is now', async () => {
-    checkout.write('src/cli/main.ts', readFileSync(checkout.path('src/cli/main.ts'), 'utf8').replace("'first'", "'second'"));
+    checkout.write(
+      'src/cli/main.ts',
+      readFileSync(checkout.path('src/cli/main.ts'), 'utf8').replace("'first'", "'second'"),
+    );
     assert.equal(answer(await checkout.run()).typescript, 'second');
 
     checkout.write('native/word.h', '#define WORD "second"\n');
@@ -118,7 +121,9 @@ describe('a checkout that is set up', () => {
     assert.deepEqual(await once(child, 'close'), [7, null]);
   });
 
-  test('needs no permission to write once it is built', { skip: process.getuid!() !== 0 && 'only root can become another user' }, async () => {
+  test('needs no permission to write once it is built', {
+    skip: process.getuid!() !== 0 && 'only root can become another user',
+  }, async () => {
     answer(await checkout.run([], { uid: 65534 }));
   });
 
@@ -171,7 +176,12 @@ describe('what the machine must have', () => {
 describe('a bare checkout', () => {
   test('is installed and built by the first command, whatever npm is configured to leave out', async () => {
     using checkout = new Checkout('bare one');
-    const env = { NODE_ENV: 'production', npm_config_ignore_scripts: 'true', npm_config_omit: 'dev', npm_config_prefix: '/nowhere' };
+    const env = {
+      NODE_ENV: 'production',
+      npm_config_ignore_scripts: 'true',
+      npm_config_omit: 'dev',
+      npm_config_prefix: '/nowhere',
+    };
     const first = await checkout.run(['hello'], { env });
     assert.deepEqual(answer(first).argv, ['hello']);
     assert.match(first.stderr, /installing packages/);
@@ -186,7 +196,10 @@ describe('a bare checkout', () => {
   test('is set up once when two commands start at the same time', async () => {
     using checkout = new Checkout();
     const both = await Promise.all([checkout.run(['one']), checkout.run(['two'])]);
-    assert.deepEqual(both.map((ended) => answer(ended).argv), [['one'], ['two']]);
+    assert.deepEqual(
+      both.map((ended) => answer(ended).argv),
+      [['one'], ['two']],
+    );
     const said = both.map(({ stderr }) => stderr).join('');
     for (const step of ['installing packages', 'compiling the addon', 'compiling TypeScript']) {
       assert.equal(said.split(step).length - 1, 1, said);
@@ -208,7 +221,11 @@ describe('a bare checkout', () => {
     using checkout = new Checkout();
     const isRoot = process.getuid!() === 0;
     if (isRoot) checkout.giveTo(65534);
-    const env = { HOME: '/proc', npm_config_cache: undefined, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` };
+    const env = {
+      HOME: '/proc',
+      npm_config_cache: undefined,
+      PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+    };
     const ended = await checkout.run([], { env, ...(isRoot ? { uid: 65534 } : {}) });
     answer(ended);
     assert.equal((await checkout.run([], { env, ...(isRoot ? { uid: 65534 } : {}) })).stderr, '');

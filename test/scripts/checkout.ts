@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, cpSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -83,7 +93,10 @@ export class Checkout implements Disposable {
   /** A checkout that has the packages of this repository, as if it had installed them. */
   static installed(name?: string): Checkout {
     const checkout = new Checkout(name);
-    cpSync(join(root, 'node_modules'), join(checkout.folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
+    cpSync(join(root, 'node_modules'), join(checkout.folder, 'node_modules'), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
     return checkout;
   }
 

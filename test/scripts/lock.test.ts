@@ -52,7 +52,9 @@ describe('the lock of the set-up', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   const run = (program: string, ...words: string[]): ChildProcess =>
-    spawn(process.execPath, ['--input-type=module', '-e', program, MODULE, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+    spawn(process.execPath, ['--input-type=module', '-e', program, MODULE, ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
 
   async function holder(dir: string, helper = ''): Promise<{ process: ChildProcess; helper: number }> {
     const child = run(HOLDER, dir, helper);
@@ -63,7 +65,9 @@ describe('the lock of the set-up', () => {
   test('is held by one at a time, however many want it and whoever dies with it', async () => {
     const dir = join(folder, 'contended');
     const file = join(folder, 'inside');
-    const contenders = Array.from({ length: 12 }, (_, index) => run(CONTENDER, dir, file, '5', index % 3 === 0 ? 'yes' : 'no'));
+    const contenders = Array.from({ length: 12 }, (_, index) =>
+      run(CONTENDER, dir, file, '5', index % 3 === 0 ? 'yes' : 'no'),
+    );
     const ends = await Promise.all(contenders.map((child) => once(child, 'close')));
     assert.deepEqual(
       ends.map(([, signal]) => signal),
