@@ -1,0 +1,89 @@
+/*
+ * One way through the framed ring.
+ *   --publish N   the producer publishes after every N messages (default 1)
+ *   --mode copy   the payload is copied from the sender's buffer into the ring and out into the receiver's (default)
+ *   --mode place  the fields are written in the ring as 32-bit integers, and all of them are read there
+ *   --capacity B  bytes of ring, a power of two (default 1 MiB)
+ */
+#include "ring.h"
+
+static void send_copied(producer *p, work w, uint32_t publish) {
+  stock messages = stock_create(w.size);
+  uint32_t left = publish;
+  for (uint64_t n = 0; n < w.total; n++) {
+    memcpy(ring_claim(p, w.size), stock_message(&messages, n), w.size);
+    stock_renew(&messages, n);
+    if (--left == 0) {
+      ring_publish(p);
+      left = publish;
+    }
+  }
+  ring_publish(p);
+}
+
+static void send_in_place(producer *p, work w, uint32_t publish) {
+  uint32_t left = publish, fields = w.size / 4;
+  for (uint64_t n = 0; n < w.total; n++) {
+    uint32_t *field = ring_claim(p, w.size);
+    field[0] = (uint32_t)n;
+    if (fields == 16) {
+      for (uint32_t i = 1; i < 16; i++) field[i] = i * MIX;
+    } else {
+      for (uint32_t i = 1; i < fields; i++) field[i] = i * MIX;
+    }
+    if (--left == 0) {
+      ring_publish(p);
+      left = publish;
+    }
+  }
+  ring_publish(p);
+}
+
+/* Receives until `until` messages have come, giving space back after each run of messages or 16 KiB of them. */
+static void receive(consumer *c, check *seen, work w, uint64_t from, uint64_t until, bool copied, uint32_t *message) {
+  uint64_t n = from;
+  while (n < until) {
+    while (!ring_look(c)) _mm_pause();
+    while (c->head != c->seen_tail && n < until) {
+      uint32_t length;
+      const void *place = ring_peek(c, &length);
+      if (length != w.size) die("length");
+      if (copied) {
+        memcpy(message, place, length);
+        check_message(seen, message, w.size);
+      } else {
+        check_small(seen, place, w.size);
+      }
+      ring_advance(c, length);
+      n++;
+      if (c->head - c->released >= 16384) ring_release(c);
+    }
+    ring_release(c);
+  }
+}
+
+int main(int argc, char **argv) {
+  work w = read_work(argc, argv, 20000000);
+  uint32_t publish = (uint32_t)option_number(argc, argv, "--publish", 1);
+  uint32_t capacity = (uint32_t)option_number(argc, argv, "--capacity", 1 << 20);
+  bool copied = strcmp(option(argc, argv, "--mode", "copy"), "copy") == 0;
+  if (publish == 0 || (capacity & (capacity - 1)) != 0 || PADDED(w.size) > capacity / 2) die("options");
+  ring *shared = ring_create(capacity);
+
+  pid_t sender = fork_sender();
+  if (sender == 0) {
+    producer p = {.shared = shared, .capacity = capacity};
+    if (copied) send_copied(&p, w, publish);
+    else send_in_place(&p, w, publish);
+    return 0;
+  }
+  consumer c = {.shared = shared, .capacity = capacity};
+  check seen = {0};
+  uint32_t *message = private_memory(w.size);
+  receive(&c, &seen, w, 0, w.warmup, copied, message);
+  uint64_t start = now_ns();
+  receive(&c, &seen, w, w.warmup, w.total, copied, message);
+  uint64_t end = now_ns();
+  bool ok = join(sender);
+  return report_one_way(w, start, end, ok && check_passed(&seen, w.size, w.total));
+}

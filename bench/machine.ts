@@ -1,0 +1,81 @@
+/** The machine under the bench: where its processors are, who else uses them, what it is. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
+import { compiler, cProgram } from './build-c.js';
+
+/**
+ * How far apart two processors are, by the round trip of one cache line between them.
+ *
+ * A virtual machine is moved about by its host within seconds, and cross-process figures differ several times between
+ * placements. `sibling`: two threads of one core. `near`: two cores with a common cache. `far`: two sockets. `single`:
+ * there is one processor only.
+ */
+export type Placement = 'sibling' | 'near' | 'far' | 'single';
+
+/** Nanoseconds that divide the placements; the middles lie at 40, 120 to 170 and 600 to 1200. */
+const SIBLING_BELOW = 70;
+const NEAR_BELOW = 350;
+
+/** Runs the probe once (milliseconds, about). */
+export function probe(ms = 50): { placement: Placement; ns: number | null } {
+  const result = spawnSync(cProgram('probe'), ['--ms', String(ms)], { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`the probe failed\n${result.stderr}`);
+  const { ns } = JSON.parse(result.stdout) as { ns: number | null };
+  if (ns === null) return { placement: 'single', ns };
+  return { placement: ns < SIBLING_BELOW ? 'sibling' : ns < NEAR_BELOW ? 'near' : 'far', ns };
+}
+
+/** Processor time so far, in ticks of 10 ms. */
+export interface Ticks {
+  busy: number;
+  stolen: number;
+  ours: number;
+}
+
+/** Processor time of the whole machine, and of this process with the children it has waited for. */
+export function ticks(): Ticks {
+  const all = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!.split(/\s+/).slice(1).map(Number);
+  const self = readFileSync('/proc/self/stat', 'utf8');
+  const fields = self
+    .slice(self.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  return {
+    busy: all[0]! + all[1]! + all[2]! + all[5]! + all[6]!,
+    stolen: all[7]!,
+    ours: fields[11]! + fields[12]! + fields[13]! + fields[14]!,
+  };
+}
+
+/** The part of one processor (0 and up) that others took from the machine since `before`, over `seconds`. */
+export function foreignLoad(before: Ticks, seconds: number): number {
+  const after = ticks();
+  const others = after.busy - before.busy - (after.ours - before.ours) + (after.stolen - before.stolen);
+  return Math.max(0, others / 100 / seconds);
+}
+
+/** What the report says about the machine. */
+export interface Machine {
+  cpu: string;
+  processors: number;
+  memoryBytes: number;
+  kernel: string;
+  arch: string;
+  node: string;
+  compiler: string;
+}
+
+/** Describes the machine. */
+export function machine(): Machine {
+  const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    processors: availableParallelism(),
+    memoryBytes: totalmem(),
+    kernel: release(),
+    arch: arch(),
+    node: process.version,
+    compiler: version.split('\n', 1)[0]!,
+  };
+}

@@ -1,0 +1,258 @@
+/** Every workload of the bench: who does it, how much of it, and what our side must reach. */
+import type { Contest, Entry, Processors, RatioSpec, Target } from './contest.js';
+
+interface Work {
+  workload: string;
+  mechanism: string;
+  size: number;
+  program: string;
+  args: readonly string[];
+  count: number;
+}
+
+/** Our program and the C program of the same name, with the same arguments and counts. */
+function pair(
+  work: Work,
+  processors: Processors,
+  target: Target | null,
+  metric: 'rate' | 'p50',
+  oursCount = work.count,
+): Contest {
+  const { program, count, args, ...row } = work;
+  const entries: Entry[] = [
+    { ...row, id: 'c', implementation: 'c', program, args, count },
+    { ...row, id: 'interproc', implementation: 'interproc', program: `ours/${program}`, args, count: oursCount },
+  ];
+  const name = `${work.mechanism}: ${work.workload}`;
+  const ratio: RatioSpec = {
+    name: `${name}, against C`,
+    of: 'interproc',
+    against: 'c',
+    metric,
+    target,
+    lowerIsBetter: metric === 'p50',
+  };
+  return { name, processors, entries, ratios: [ratio] };
+}
+
+function ring(workload: string, args: readonly string[], size: number, count: number, target: Target): Contest[] {
+  return ['shm', 'posixshm'].map((mechanism) =>
+    pair(
+      { workload, mechanism, size, program: 'ring-oneway', args: ['--mechanism', mechanism, ...args], count },
+      'any',
+      mechanism === 'shm' ? target : null,
+      'rate',
+    ),
+  );
+}
+
+const SMALL = 64;
+const BLOCK = 65536;
+
+const rings: Contest[] = [
+  ...ring('64 B, each published, copied', ['--publish', '1', '--mode', 'copy'], SMALL, 20e6, { must: 0.4, goal: 0.6 }),
+  ...ring('64 B, published by 32, copied', ['--publish', '32', '--mode', 'copy'], SMALL, 30e6, {
+    must: 0.33,
+    goal: 0.5,
+  }),
+  ...ring('64 B, published by 32, in place', ['--publish', '32', '--mode', 'place'], SMALL, 30e6, {
+    must: 0.45,
+    goal: 0.7,
+  }),
+  ...ring('64 KiB blocks', ['--publish', '1', '--mode', 'copy'], BLOCK, 100e3, { must: 0.85, goal: 0.95 }),
+];
+
+const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) =>
+  pair(
+    {
+      workload: '64 B, one system call each',
+      mechanism,
+      size: SMALL,
+      program: 'kernel-oneway',
+      args: ['--mechanism', mechanism],
+      count: mechanism === 'unix' || mechanism === 'mq' ? 600e3 : 1.5e6,
+    },
+    'one',
+    { must: 0.7, goal: 0.85 },
+    'rate',
+  ),
+);
+
+const blocks: Contest[] = ['pipe', 'unix'].map((mechanism) =>
+  pair(
+    {
+      workload: '64 KiB blocks',
+      mechanism,
+      size: BLOCK,
+      program: 'kernel-oneway',
+      args: ['--mechanism', mechanism],
+      count: 50e3,
+    },
+    'one',
+    { must: 0.85, goal: 0.95 },
+    'rate',
+  ),
+);
+
+const file: Contest = pair(
+  {
+    workload: '64 B, appended and followed',
+    mechanism: 'file',
+    size: SMALL,
+    program: 'file-oneway',
+    args: [],
+    count: 500e3,
+  },
+  'any',
+  null,
+  'rate',
+);
+
+const durableFile: Contest = pair(
+  {
+    workload: '64 B, appended, fdatasync each',
+    mechanism: 'file',
+    size: SMALL,
+    program: 'file-oneway',
+    args: ['--durable', '1'],
+    count: 5e3,
+  },
+  'any',
+  null,
+  'rate',
+);
+
+const blockingRoundTrips: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) =>
+  pair(
+    {
+      workload: 'round trip, blocking',
+      mechanism,
+      size: SMALL,
+      program: 'kernel-roundtrip',
+      args: ['--mechanism', mechanism],
+      count: 100e3,
+    },
+    'one',
+    null,
+    'p50',
+  ),
+);
+
+const signalRoundTrip: Contest = pair(
+  {
+    workload: 'round trip with a value',
+    mechanism: 'signal',
+    size: 4,
+    program: 'signal-roundtrip',
+    args: [],
+    count: 60e3,
+  },
+  'one',
+  null,
+  'p50',
+);
+
+const spinning: Contest = pair(
+  { workload: 'round trip, spinning', mechanism: 'shm', size: SMALL, program: 'ring-roundtrip', args: [], count: 2e6 },
+  'any',
+  { must: 2, goal: 1.5 },
+  'p50',
+);
+
+const asleep: Contest = {
+  name: 'shm: round trip, both asleep',
+  processors: 'one',
+  entries: [
+    roundTrip('c', 'shm', 'c', 'asleep-roundtrip', 80e3),
+    roundTrip('interproc', 'shm', 'interproc', 'ours/asleep-roundtrip', 60e3),
+    roundTrip('net', 'unix', 'net', 'peers/net-roundtrip', 30e3),
+  ],
+  ratios: [
+    lower('shm: round trip, both asleep, against C', 'c', 'p50', { must: 1.3, goal: 1.1 }),
+    lower('shm: round trip p50, both asleep, against net', 'net', 'p50', { must: 1, goal: 1 }),
+    lower('shm: round trip p99, both asleep, against net', 'net', 'p99', { must: 1, goal: 1 }),
+  ],
+};
+
+function roundTrip(id: string, mechanism: string, implementation: string, program: string, count: number): Entry {
+  return { id, workload: 'round trip, both asleep', mechanism, implementation, size: SMALL, program, args: [], count };
+}
+
+function lower(name: string, against: string, metric: 'p50' | 'p99', target: Target): RatioSpec {
+  return { name, of: 'interproc', against, metric, target, lowerIsBetter: true };
+}
+
+const channel: Contest = {
+  name: 'channel against net',
+  processors: 'any',
+  entries: [
+    oneWay(
+      'shm-batches',
+      '64 B, trySend and drain',
+      'shm',
+      'interproc',
+      'ours/channel-oneway',
+      ['--scheme', 'shm', '--way', 'batch'],
+      20e6,
+    ),
+    oneWay(
+      'shm-each',
+      '64 B, await send and for await',
+      'shm',
+      'interproc',
+      'ours/channel-oneway',
+      ['--scheme', 'shm', '--way', 'each'],
+      3e6,
+    ),
+    oneWay(
+      'unix-batches',
+      '64 B, by batches',
+      'unix',
+      'interproc',
+      'ours/channel-oneway',
+      ['--scheme', 'unix', '--way', 'batch'],
+      8e6,
+    ),
+    oneWay('net', '64 B, one write each', 'unix', 'net', 'peers/net-oneway', ['--way', 'each'], 800e3),
+    oneWay('net-batched', '64 B, batched by hand', 'unix', 'net', 'peers/net-oneway', ['--way', 'batch'], 10e6),
+  ],
+  ratios: [
+    higher('shm: channel by trySend and drain, against net', 'shm-batches', 'net', { must: 20, goal: 30 }),
+    higher('shm: channel by trySend and drain, against net batched by hand', 'shm-batches', 'net-batched', {
+      must: 1.3,
+      goal: 2,
+    }),
+    higher('shm: channel by await send and for await, against net', 'shm-each', 'net', { must: 3, goal: 6 }),
+    higher('unix: channel by batches, against net', 'unix-batches', 'net', { must: 8, goal: 12 }),
+  ],
+};
+
+function oneWay(
+  id: string,
+  workload: string,
+  mechanism: string,
+  implementation: string,
+  program: string,
+  args: readonly string[],
+  count: number,
+): Entry {
+  return { id, workload, mechanism, implementation, size: SMALL, program, args, count };
+}
+
+function higher(name: string, of: string, against: string, target: Target): RatioSpec {
+  return { name, of, against, metric: 'rate', target, lowerIsBetter: false };
+}
+
+/** All contests, in the order in which they are run and printed. */
+export const contests: readonly Contest[] = [
+  ...rings,
+  ...perMessage,
+  ...blocks,
+  file,
+  durableFile,
+  spinning,
+  asleep,
+  ...blockingRoundTrips,
+  signalRoundTrip,
+  channel,
+];
