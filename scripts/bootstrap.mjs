@@ -2,7 +2,7 @@
 // The command line of a checkout: `node scripts/bootstrap.mjs VERB …` sets up what is missing and runs it.
 import { prepared } from './lib/prepared.mjs';
 
-await prepared(async () => {
+prepared(async () => {
   const { main } = await import('../dist/src/cli/main.js');
   process.exitCode = await main(process.argv.slice(2));
 });

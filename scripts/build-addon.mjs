@@ -15,6 +15,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -169,7 +170,7 @@ export function buildAddon(variant = 'Release') {
   }
 }
 
-if (argv[1] && import.meta.url === pathToFileURL(argv[1]).href) {
+if (argv[1] && import.meta.url === pathToFileURL(realpathSync(argv[1])).href) {
   const variant = argv.includes('--asan') ? 'Asan' : 'Release';
   try {
     if (argv.includes('--force') || !addonIsCurrent(variant)) exit(buildAddon(variant) ? 0 : 1);

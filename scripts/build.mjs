@@ -2,4 +2,4 @@
 // Installs and builds what is not up to date, and runs nothing.
 import { prepared } from './lib/prepared.mjs';
 
-await prepared(() => {});
+prepared(() => {});

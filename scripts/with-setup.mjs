@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { prepared } from './lib/prepared.mjs';
 
-await prepared(async () => {
+prepared(async () => {
   const file = resolve(fileURLToPath(new URL('..', import.meta.url)), process.argv[2]);
   process.argv.splice(1, 2, file);
   await import(pathToFileURL(file).href);

@@ -12,53 +12,47 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const SOURCE_FOLDERS = ['src', 'test', 'bench', 'examples'];
+const STAMP = '.stamp';
 const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json'];
 
-function* walk(dir) {
-  if (!existsSync(dir)) return;
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) yield* walk(path);
-    else yield path;
+/** The files below a folder, as paths relative to it, sorted. */
+function filesBelow(folder, inside = '') {
+  const files = [];
+  for (const entry of existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []) {
+    const name = inside + entry.name;
+    if (entry.isDirectory()) files.push(...filesBelow(`${folder}/${entry.name}`, `${name}/`));
+    else files.push(name);
   }
+  return files.sort();
 }
 
 /** Everything that decides what the compiler makes: the sources, their names, the settings, the compiler's version. */
 function fingerprint(root) {
   const hash = createHash('sha256');
-  const sources = SOURCE_FOLDERS.flatMap((folder) =>
-    [...walk(join(root, folder))].filter((file) => file.endsWith('.ts')),
-  ).sort();
-  for (const file of [...SETTINGS.map((name) => join(root, name)), ...sources]) {
-    hash.update(`\n${relative(root, file)}\n`).update(readFileSync(file));
+  const sources = SOURCE_FOLDERS.flatMap((folder) => filesBelow(`${root}/${folder}`, `${folder}/`));
+  for (const name of [...SETTINGS, ...sources.filter((file) => file.endsWith('.ts'))]) {
+    hash.update(`\n${name}\n`).update(readFileSync(`${root}/${name}`));
   }
   return hash.digest('hex');
 }
 
+/** The outputs as they are on disk, one line each: enough to see one that was changed, lost or added by hand. */
 function describe(dist) {
-  const outputs = {};
-  for (const file of walk(dist)) {
-    const stat = lstatSync(file);
-    outputs[relative(dist, file)] = [stat.size, stat.mtimeMs];
-  }
-  return outputs;
+  const lines = filesBelow(dist).map((name) => {
+    const { size, mtimeMs } = lstatSync(`${dist}/${name}`);
+    return name === STAMP ? '' : `${name} ${size} ${mtimeMs}`;
+  });
+  return lines.filter(Boolean).join('\n');
 }
 
 /** Says whether dist/ is what the sources would compile to, with nothing missing, changed or left over. */
 export function typescriptIsCurrent(root) {
   const dist = join(root, 'dist');
   try {
-    const stamp = JSON.parse(readFileSync(join(dist, '.stamp.json'), 'utf8'));
-    if (stamp.digest !== fingerprint(root)) return false;
-    const { '.stamp.json': _, ...now } = describe(dist);
-    const names = Object.keys(now);
-    return (
-      names.length === Object.keys(stamp.outputs).length &&
-      names.every((name) => stamp.outputs[name]?.[0] === now[name][0] && stamp.outputs[name][1] === now[name][1])
-    );
+    return readFileSync(join(dist, STAMP), 'utf8') === `${fingerprint(root)}\n${describe(dist)}`;
   } catch {
     return false;
   }
@@ -74,7 +68,7 @@ export function buildTypescript(root) {
   const dist = join(root, 'dist');
   const next = join(root, '.dist-next');
   const digest = fingerprint(root);
-  rmSync(join(dist, '.stamp.json'), { force: true });
+  rmSync(join(dist, STAMP), { force: true });
   rmSync(next, { recursive: true, force: true });
   try {
     const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -84,8 +78,8 @@ export function buildTypescript(root) {
     });
     moveInto(next, dist);
     if (run.status !== 0) return false;
-    writeFileSync(join(next, '.stamp.json'), JSON.stringify({ digest, outputs: describe(dist) }));
-    renameSync(join(next, '.stamp.json'), join(dist, '.stamp.json'));
+    writeFileSync(join(next, STAMP), `${digest}\n${describe(dist)}`);
+    renameSync(join(next, STAMP), join(dist, STAMP));
     return true;
   } finally {
     rmSync(next, { recursive: true, force: true });
@@ -95,19 +89,18 @@ export function buildTypescript(root) {
 function moveInto(next, dist) {
   mkdirSync(next, { recursive: true });
   mkdirSync(dist, { recursive: true });
-  const made = new Set();
-  for (const file of walk(next)) {
-    const name = relative(next, file);
-    const target = join(dist, name);
-    made.add(name);
+  const made = filesBelow(next);
+  for (const name of made) {
+    const [file, target] = [join(next, name), join(dist, name)];
     if (existsSync(target) && readFileSync(target).equals(readFileSync(file))) continue;
     mkdirSync(dirname(target), { recursive: true });
     renameSync(file, target);
   }
-  for (const file of [...walk(dist)]) {
-    if (made.has(relative(dist, file))) continue;
-    rmSync(file);
-    removeEmptyFolders(dirname(file), dist);
+  const wanted = new Set(made);
+  for (const name of filesBelow(dist)) {
+    if (wanted.has(name)) continue;
+    rmSync(join(dist, name));
+    removeEmptyFolders(dirname(join(dist, name)), dist);
   }
 }
 

@@ -224,7 +224,7 @@ describe('a bare checkout', () => {
     const env = {
       HOME: '/proc',
       npm_config_cache: undefined,
-      PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
     };
     const ended = await checkout.run([], { env, ...(isRoot ? { uid: 65534 } : {}) });
     answer(ended);

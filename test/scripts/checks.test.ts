@@ -314,6 +314,6 @@ describe('the runner of the tests', () => {
     assert.equal(code, 1);
     assert.ok(stdout.includes(`  /dev/shm/${name}\n`), stdout);
     assert.match(stdout, / {2}temporary file a file\n/);
-    assert.match(stdout, /# pass 1\n[^]*# duration_ms [\d.]+\n$/);
+    assert.match(stdout, /# pass 1\n[\s\S]*# duration_ms [\d.]+\n$/);
   });
 });
