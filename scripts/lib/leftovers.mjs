@@ -2,6 +2,7 @@
 //
 // Objects are compared before and after. Another program may make objects of its own meanwhile: what is new and in use
 // by a process that does not belong to the run is taken to be that program's, and so is what soon goes away by itself.
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,10 +33,24 @@ function systemV(kind) {
   });
 }
 
+/**
+ * The POSIX queues, as "POSIX queue /name". Where their file system is not mounted, root sees it through a mount that
+ * ends with the command, and others do not see it.
+ */
+function queues() {
+  let found = names('/dev/mqueue');
+  if (found.length === 0 && process.getuid() === 0) {
+    const look = 'mount -t mqueue none /proc/sys/fs/mqueue && ls -A /proc/sys/fs/mqueue';
+    const run = spawnSync('unshare', ['--mount', 'sh', '-c', look], { encoding: 'utf8' });
+    if (run.status === 0) found = run.stdout.split('\n').filter(Boolean);
+  }
+  return found.map((name) => `POSIX queue /${name}`);
+}
+
 function objects() {
   return new Set([
     ...names('/dev/shm').map((name) => `/dev/shm/${name}`),
-    ...names('/dev/mqueue').map((name) => `/dev/mqueue/${name}`),
+    ...queues(),
     ...['msg', 'sem', 'shm'].flatMap(systemV),
   ]);
 }
@@ -52,7 +67,7 @@ function heldByOthers(isOurs) {
     if (isOurs(pid)) continue;
     for (const fd of names(`/proc/${pid}/fd`)) {
       const target = readOr('', () => readlinkSync(`/proc/${pid}/fd/${fd}`));
-      held.add(target).add(`/dev/mqueue${target}`);
+      held.add(target).add(`POSIX queue ${target}`);
     }
     for (const line of readOr('', () => readFileSync(`/proc/${pid}/maps`, 'utf8')).split('\n')) {
       const [, , , , inode, path] = line.split(/\s+/, 6);
