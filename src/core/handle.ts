@@ -9,15 +9,14 @@
 import { inspect } from 'node:util';
 import { native } from '../sys/index.js';
 import { closedError } from './errors.js';
-import { keepAlive, letGo } from './loop.js';
 import { forgetDescriptor } from './readiness.js';
 import type { WaitOwner } from './wait.js';
+import { Waits } from './waits.js';
 
 /** A thing that is open until it is closed. */
 export abstract class Handle implements WaitOwner {
   #closed = false;
-  #referenced = true;
-  readonly #waits = new Set<(why: Error) => void>();
+  readonly #waits = new Waits();
 
   /** Whether `close()` was called. */
   get closed(): boolean {
@@ -31,8 +30,7 @@ export abstract class Handle implements WaitOwner {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const why = closedError(this.describe());
-    for (const cancel of [...this.#waits]) cancel(why);
+    this.#waits.cancelAll(closedError(this.describe()));
     this.release();
   }
 
@@ -43,21 +41,19 @@ export abstract class Handle implements WaitOwner {
 
   /** From now on a pending wait keeps the process alive (the state at the beginning). */
   ref(): this {
-    if (!this.#referenced) for (const _ of this.#waits) keepAlive();
-    this.#referenced = true;
+    this.#waits.referenced = true;
     return this;
   }
 
   /** From now on a pending wait does not keep the process alive. */
   unref(): this {
-    if (this.#referenced) for (const _ of this.#waits) letGo();
-    this.#referenced = false;
+    this.#waits.referenced = false;
     return this;
   }
 
   /** Whether a pending wait keeps the process alive. */
   hasRef(): boolean {
-    return this.#referenced;
+    return this.#waits.referenced;
   }
 
   /** Throws `ERR_INTERPROC_CLOSED` after `close()`. @internal */
@@ -67,13 +63,12 @@ export abstract class Handle implements WaitOwner {
 
   /** @internal */
   beginWait(cancel: (why: Error) => void): void {
-    this.#waits.add(cancel);
-    if (this.#referenced) keepAlive();
+    this.#waits.beginWait(cancel);
   }
 
   /** @internal */
   endWait(cancel: (why: Error) => void): void {
-    if (this.#waits.delete(cancel) && this.#referenced) letGo();
+    this.#waits.endWait(cancel);
   }
 
   /** What this is, for messages: `the message queue /jobs`. @internal */

@@ -140,6 +140,22 @@ export function whenPossible<T>(
 }
 
 /**
+ * Calls `wake` once when this side of a descriptor is ready, or over; the returned function takes
+ * that back. It does not keep the process alive: that is the caller's to say.
+ */
+export function onceReady(fd: number, side: Side, wake: Wake): () => void {
+  const waiters = waitersOf(fd);
+  const queue = side === POLLIN ? waiters.readers : waiters.writers;
+  const once = (): void => {
+    queue.delete(once);
+    wake();
+  };
+  queue.add(once);
+  waiters.arm();
+  return () => queue.delete(once);
+}
+
+/**
  * A blocked thread looks up this often. Only in JavaScript can a worker be terminated or the
  * process exit, so no system call of a synchronous wait lasts longer.
  */
