@@ -24,7 +24,6 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve, sep } from 'node:path';
-import { argv, env, exit, pid, stderr } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -60,7 +59,7 @@ const VARIANTS = {
  * @returns {string[] | undefined} program and leading arguments
  */
 export function findCompiler() {
-  const wanted = env.CC?.trim();
+  const wanted = process.env.CC?.trim();
   if (wanted) {
     const words = existsSync(wanted) ? [wanted] : wanted.split(/\s+/);
     return onPath(words[0]) ? words : undefined;
@@ -73,7 +72,7 @@ export function findCompiler() {
 export function onPath(name) {
   const places = name.includes('/')
     ? [resolve(name)]
-    : (env.PATH ?? '').split(delimiter).map((dir) => join(dir || '.', name));
+    : (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir || '.', name));
   return places.find((file) => {
     try {
       accessSync(file, constants.X_OK);
@@ -85,8 +84,8 @@ export function onPath(name) {
 }
 
 /** What to tell somebody who has no C compiler. */
-export const NO_COMPILER = env.CC?.trim()
-  ? `interproc: the C compiler named by CC (${env.CC.trim()}) is not there: set CC to one that is, or unset it`
+export const NO_COMPILER = process.env.CC?.trim()
+  ? `interproc: the C compiler named by CC (${process.env.CC.trim()}) is not there: set CC to one that is, or unset it`
   : 'interproc: a C compiler is missing: install one (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; Alpine: apk add gcc musl-dev)';
 
 function headers() {
@@ -152,7 +151,7 @@ export function buildAddon(variant = 'Release') {
   const made = plan(variant);
   mkdirSync(made.out, { recursive: true });
   rmSync(made.stamp, { force: true });
-  const temporary = join(made.out, `interproc.${pid}.tmp`);
+  const temporary = join(made.out, `interproc.${process.pid}.tmp`);
   try {
     execFileSync(
       made.compiler[0],
@@ -170,12 +169,12 @@ export function buildAddon(variant = 'Release') {
   }
 }
 
-if (argv[1] && import.meta.url === pathToFileURL(realpathSync(argv[1])).href) {
-  const variant = argv.includes('--asan') ? 'Asan' : 'Release';
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
+  const variant = process.argv.includes('--asan') ? 'Asan' : 'Release';
   try {
-    if (argv.includes('--force') || !addonIsCurrent(variant)) exit(buildAddon(variant) ? 0 : 1);
+    if (process.argv.includes('--force') || !addonIsCurrent(variant)) process.exit(buildAddon(variant) ? 0 : 1);
   } catch (error) {
-    stderr.write(`${error.message}\n`);
-    exit(1);
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
   }
 }

@@ -4,7 +4,8 @@
 // - a family is reached from outside through its index.ts only, and families do not depend on each other in a circle
 // - only src/sys may load the addon, so only there is node-gyp-build imported
 // - no other package is imported, except by src/cli those that package.json declares for it
-// - modules of Node are named with `node:`
+// - modules of Node are named with `node:`, and node:process is not imported, only used as the global: an import of it
+//   evaluates process.stdin, which makes standard input non-blocking
 // - nothing is awaited at the top of a module, so that require() works
 //
 //   node scripts/check-layers.mjs [FOLDER]
@@ -128,6 +129,7 @@ for (const file of files) {
   for (const { node, module } of importsOf(file)) {
     const say = (fault) => fault && faults.push(`${at(file, node)}: ${fault}`);
     if (module === undefined) say('what is imported is computed, so its layer cannot be checked');
+    else if (module === 'node:process') say('an import of node:process opens standard input: use the global');
     else if (module.startsWith('node:')) continue;
     else if (module.startsWith('.')) {
       const to = normalize(join(dirname(file.name), module)).replace(/\.js$/, '.ts');

@@ -1,5 +1,6 @@
 // The way into every command of a checkout: check, set up, then run in this same process, so that signals, standard
 // input and the exit code are the command's own. Old Nodes must be able to read this file far enough to say no.
+// Nothing on this way may import node:process: that evaluates process.stdin and so makes standard input non-blocking.
 import { missingPlatform } from './requirements.mjs';
 
 /**

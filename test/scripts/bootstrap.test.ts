@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { constants, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
@@ -108,9 +108,13 @@ describe('a checkout that is set up', () => {
     checkout.write('src/other.ts', 'export const other = 1;\n');
     const bytes = 'line\n'.repeat(50_000);
     const { stdout, stderr, code } = await checkout.run(['cat'], { input: bytes });
-    assert.equal(code, 0);
+    assert.equal(code, 0, stderr);
     assert.match(stderr, /compiling TypeScript/);
     assert.equal(stdout, bytes);
+
+    checkout.write('src/other.ts', 'export const other = 2;\n');
+    const flags = /flags:\s*([0-7]+)/.exec((await checkout.run(['stdin'])).stdout)![1]!;
+    assert.equal(Number.parseInt(flags, 8) & constants.O_NONBLOCK, 0, 'standard input stays blocking');
   });
 
   test('passes signals to the command and its exit code back', async () => {

@@ -29,6 +29,9 @@ export async function main(argv: string[]): Promise<number> {
     case 'cat':
       process.stdout.write(readFileSync(0));
       return 0;
+    case 'stdin':
+      process.stdout.write(readFileSync('/proc/self/fdinfo/0', 'utf8'));
+      return 0;
     case 'wait':
       return new Promise((resolve) => {
         const alive = setInterval(() => {}, 1 << 30);

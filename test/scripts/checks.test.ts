@@ -92,16 +92,18 @@ describe('the check of the layers', () => {
     assert.deepEqual(found, ['families depend on each other in a circle: fifo -> pipe -> fifo']);
   });
 
-  test('finds packages where they may not be, and modules of Node without their prefix', async () => {
+  test('finds packages where they may not be, modules of Node without their prefix, and node:process', async () => {
     const found = await faults({
       'src/core/addon.ts': "import load from 'node-gyp-build';\nexport const a = load;\n",
       'src/core/cli.ts': "import 'commander';\n",
       'src/core/other.ts': "import '@scope/other/deep';\n",
+      'src/core/input.ts': "import { pid } from 'node:process';\nexport const p = pid;\n",
       'src/core/path.ts': "import { join } from 'path';\nexport const j = join;\n",
     });
     assert.deepEqual(found, [
       'src/core/addon.ts:1: only src/sys loads the addon',
       'src/core/cli.ts:1: the package commander is for src/cli only',
+      'src/core/input.ts:1: an import of node:process opens standard input: use the global',
       'src/core/other.ts:1: the package @scope/other is not one that src/ may use',
       'src/core/path.ts:1: the package path is not one that src/ may use',
     ]);
