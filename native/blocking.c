@@ -55,10 +55,16 @@ struct ip_jobs {
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
 static waiting_thread *idle_threads;
+static pthread_cond_t some_call_finished; /* told to threads that wait for one synchronously */
 
 static void interrupted(int number) { (void)number; }
 
-static void install_handler(void) {
+static void set_up_pool(void) {
+  pthread_condattr_t clock;
+  pthread_condattr_init(&clock);
+  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+  pthread_cond_init(&some_call_finished, &clock);
+  pthread_condattr_destroy(&clock);
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = interrupted; /* without SA_RESTART: the call returns EINTR */
@@ -98,6 +104,7 @@ static void finish(ip_job *job, int64_t result) {
   job->owner->last_finished = job;
   ssize_t told = write(job->owner->finished_event, &one, sizeof one);
   (void)told; /* fails only when the counter is full, and then the event is raised already */
+  pthread_cond_broadcast(&some_call_finished);
 }
 
 static void leave_idle(const waiting_thread *self) {
@@ -216,7 +223,7 @@ int ip_blocking_descriptor(ip_environment *environment) {
 }
 
 napi_value ip_block(napi_env env, napi_value token, ip_call *call) {
-  pthread_once(&pool_once, install_handler);
+  pthread_once(&pool_once, set_up_pool);
   struct ip_jobs *jobs = jobs_of(ip_environment_of(env));
   ip_job *job = jobs == NULL ? NULL : calloc(1, sizeof *job);
   if (job == NULL) {
@@ -256,6 +263,52 @@ static napi_value blocking_cancel(napi_env env, napi_callback_info info) {
   }
   pthread_mutex_unlock(&pool_lock);
   return ip_result(env, running);
+}
+
+/* The finished job of this token, taken out of the list; NULL if it has not finished. pool_lock is held. */
+static ip_job *take_finished(struct ip_jobs *jobs, double token) {
+  ip_job *before = NULL;
+  for (ip_job *job = jobs->finished; job != NULL; before = job, job = job->next) {
+    if (job->token != token) continue;
+    if (before == NULL) {
+      jobs->finished = job->next;
+    } else {
+      before->next = job->next;
+    }
+    if (jobs->last_finished == job) jobs->last_finished = before;
+    return job;
+  }
+  return NULL;
+}
+
+/* awaitBlocking(token, timeout in ms): blocks this thread until the call has returned, and answers its
+   result, which is not reported otherwise; undefined if it has not returned in time. */
+static napi_value blocking_await(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  double token = 0;
+  struct timespec until;
+  napi_get_value_double(env, args[0], &token);
+  int64_t nanoseconds = (int64_t)ip_uint32(env, args[1]) * 1000000;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  nanoseconds += until.tv_nsec;
+  until.tv_sec += (time_t)(nanoseconds / 1000000000);
+  until.tv_nsec = (long)(nanoseconds % 1000000000);
+  struct ip_jobs *jobs = ip_environment_of(env)->jobs;
+  if (jobs == NULL) return ip_result(env, -EINVAL);
+  pthread_mutex_lock(&pool_lock);
+  ip_job *job = take_finished(jobs, token);
+  for (int late = 0; job == NULL && late == 0; job = take_finished(jobs, token)) {
+    late = pthread_cond_timedwait(&some_call_finished, &pool_lock, &until);
+  }
+  pthread_mutex_unlock(&pool_lock);
+  napi_value answer;
+  if (job == NULL) {
+    napi_get_undefined(env, &answer);
+    return answer;
+  }
+  answer = ip_result(env, job->result);
+  free_job(job);
+  return answer;
 }
 
 size_t ip_blocking_collect(ip_environment *environment, double *done, size_t pairs) {
@@ -310,4 +363,5 @@ void ip_blocking_end(ip_environment *environment) {
   environment->jobs = NULL;
 }
 
-const ip_function ip_blocking_functions[] = {{"cancelBlocking", blocking_cancel}, {NULL, NULL}};
+const ip_function ip_blocking_functions[] = {
+    {"cancelBlocking", blocking_cancel}, {"awaitBlocking", blocking_await}, {NULL, NULL}};

@@ -1,6 +1,6 @@
 /** Small questions about files that several families ask. */
-import { constants } from 'node:fs';
-import { native } from '../sys/index.js';
+import { chmodSync, constants } from 'node:fs';
+import { native, O_PATH } from '../sys/index.js';
 import { ENOENT } from './errno.js';
 import { check, type ErrorSubject } from './errors.js';
 
@@ -53,4 +53,35 @@ export function namesDescriptor(path: string, fd: number): boolean {
 /** Whether a mode is of this kind (`constants.S_IFIFO`, `S_IFSOCK`, `S_IFREG`, …). */
 export function isKind(mode: number, kind: number): boolean {
   return (mode & constants.S_IFMT) === kind;
+}
+
+const KINDS: Record<number, string> = {
+  [constants.S_IFREG]: 'a regular file',
+  [constants.S_IFDIR]: 'a folder',
+  [constants.S_IFLNK]: 'a symbolic link',
+  [constants.S_IFIFO]: 'a FIFO',
+  [constants.S_IFSOCK]: 'a socket',
+  [constants.S_IFCHR]: 'a character device',
+  [constants.S_IFBLK]: 'a block device',
+};
+
+/** What a mode says the thing is, in words: `'a regular file'`. */
+export function kindOf(mode: number): string {
+  return KINDS[mode & constants.S_IFMT] ?? 'something unknown';
+}
+
+/**
+ * Gives a new name exactly this mode, whatever the umask took away when it was made. The name is
+ * opened as a place only, never followed, and `use` sees it while it is open.
+ */
+export function settle<T>(path: string, mode: number, use: (fd: number) => T): T {
+  const fd = check(native().open(path, O_PATH | constants.O_NOFOLLOW, 0), 'open', { path });
+  try {
+    const found = statusOf(fd, { path });
+    // chmod(2) through /proc reaches this very inode; fchmod(2) refuses a place, chmod(path) follows links.
+    if (!isKind(found.mode, constants.S_IFLNK) && (found.mode & 0o7777) !== mode) chmodSync(`/proc/self/fd/${fd}`, mode);
+    return use(fd);
+  } finally {
+    native().close(fd);
+  }
 }

@@ -37,6 +37,8 @@ export const MFD_HUGETLB = 4;
 /** open(2): an unnamed file in a folder. O_TMPFILE includes O_DIRECTORY, whose value depends on the architecture. */
 export const O_TMPFILE_BIT = 0o20000000;
 export const O_NONBLOCK = 0o4000;
+/** open(2): a place in the file system, without opening what is there. The same on x86, arm, riscv, ppc and s390x. */
+export const O_PATH = 0o10000000;
 export const O_DIRECT_X86 = 0o40000;
 
 /** poll(2) events; epoll(7) uses the same numbers for these. */

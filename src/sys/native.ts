@@ -143,6 +143,8 @@ interface WaitingCalls {
   pollerRef(keep: boolean): Result;
   /** 1 while the call is still running, 0 once it has returned. */
   cancelBlocking(token: number): Result;
+  /** Blocks this thread; `undefined` if the call has not returned in time. */
+  awaitBlocking(token: number, timeoutMs: number): Result | undefined;
   blockingOpen(token: number, path: string, flags: number, mode: number): Result;
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
