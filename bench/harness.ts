@@ -81,11 +81,11 @@ async function runOnce(command: readonly string[]): Promise<Report> {
 }
 
 /** Waits a while for the processors to be near each other; gives up quietly, since some machines never are. */
-async function waitForNear(seconds: number): Promise<Placement> {
+async function waitForNear(seconds: number): Promise<ReturnType<typeof probe>> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const { placement } = probe();
-    if (placement === 'near' || placement === 'single' || Date.now() > end) return placement;
+    const seen = probe();
+    if (seen.placement === WANTED || seen.placement === 'single' || Date.now() > end) return seen;
     await pause(200);
   }
 }
@@ -159,7 +159,8 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
   async function turn(entry: Entry): Promise<void> {
     const careful = !settings.quick;
     const spread = careful && contest.processors === 'any';
-    const before = spread ? await waitForNear(3) : place;
+    const first = spread ? await waitForNear(3) : careful ? probe(1) : undefined;
+    const before = spread ? first!.placement : place;
     const begun = performance.now();
     const used = ticks();
     const report = await runOnce(commandOf(entry, contest.processors, settings.quick));
@@ -167,7 +168,7 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
     const after = spread ? probe().placement : place;
     const fate = before !== after ? 'moved' : careful && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
     settings.onRun?.(
-      `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | ${fate} | ` +
+      `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | work ${first?.work.toFixed(2) ?? '?'} ns | ${fate} | ` +
         `${report.rate.toPrecision(4)} ${report.unit}${report.p50 === null ? '' : `, p50 ${report.p50.toFixed(2)} us`}`,
     );
     if (fate === 'counted') ledgers.get(entry.id)!.add(before, report);
