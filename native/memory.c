@@ -17,10 +17,21 @@ struct ip_mapping {
   size_t length;
   atomic_int users;      /* reasons to keep the memory mapped */
   atomic_int references; /* reasons to keep this record */
+  bool making_buffer;
   bool buffer_made;
   bool buffer_done; /* the buffer is no longer a user */
   bool closed;
 };
+
+/* One more user, unless the memory is unmapped already: its buffer was moved away by transfer() and
+   has been collected, though nobody has called close(). */
+static bool add_user(ip_mapping *mapping) {
+  int users = atomic_load(&mapping->users);
+  while (users > 0) {
+    if (atomic_compare_exchange_weak(&mapping->users, &users, users + 1)) return true;
+  }
+  return false;
+}
 
 static void drop_user(ip_mapping *mapping) {
   if (atomic_fetch_sub(&mapping->users, 1) == 1) munmap(mapping->address, mapping->length);
@@ -42,6 +53,7 @@ static void buffer_collected(napi_env env, void *data, void *hint) {
   (void)env;
   (void)data;
   ip_mapping *mapping = hint;
+  if (mapping->making_buffer) return; /* Node 20 calls this, too, when it refuses a buffer over 4 GiB */
   if (!mapping->buffer_done) drop_user(mapping);
   drop_reference(mapping);
 }
@@ -80,8 +92,10 @@ static napi_value memory_buffer(napi_env env, napi_callback_info info) {
   ip_mapping *mapping = mapping_of(env, args[0]);
   if (mapping == NULL || mapping->closed || mapping->buffer_made) return ip_result(env, -EINVAL);
   napi_value buffer;
+  mapping->making_buffer = true;
   napi_status status = napi_create_external_arraybuffer(env, mapping->address, mapping->length,
                                                         buffer_collected, mapping, &buffer);
+  mapping->making_buffer = false;
   if (status != napi_ok) {
     napi_value ignored;
     bool pending = false;
@@ -118,10 +132,9 @@ uint32_t *ip_mapping_word(napi_env env, napi_value value, napi_value offset, ip_
   ip_mapping *mapping = mapping_of(env, value);
   int64_t start = ip_int64(env, offset);
   if (mapping == NULL || mapping->closed || start < 0 || start % 4 != 0 || mapping->length < 4 ||
-      (uint64_t)start > mapping->length - 4) {
+      (uint64_t)start > mapping->length - 4 || !add_user(mapping)) {
     return NULL;
   }
-  atomic_fetch_add(&mapping->users, 1);
   atomic_fetch_add(&mapping->references, 1);
   *held = mapping;
   return (uint32_t *)((uint8_t *)mapping->address + start);
