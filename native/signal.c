@@ -33,6 +33,7 @@
 static pthread_mutex_t owner_lock = PTHREAD_MUTEX_INITIALIZER;
 static ip_environment *owners[SIGNALS + 1];
 static pthread_once_t mask_once = PTHREAD_ONCE_INIT;
+static bool mask_signal_is_ours; /* false where another copy of this addon has it */
 static _Atomic uint64_t held;    /* signals that are owned: blocked in every thread */
 static _Atomic uint64_t managed; /* signals that ever were: the handler decides about these only */
 
@@ -53,6 +54,9 @@ static void take_mask(int number, siginfo_t *from, void *context) {
 
 static void install_handler(void) {
   struct sigaction action;
+  if (sigaction(IP_MASK_SIGNAL, NULL, &action) != 0) return;
+  mask_signal_is_ours = (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+  if (!mask_signal_is_ours) return;
   memset(&action, 0, sizeof action);
   action.sa_sigaction = take_mask;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
@@ -60,14 +64,15 @@ static void install_handler(void) {
   sigaction(IP_MASK_SIGNAL, &action, NULL);
 }
 
-/* The signals that a thread blocks; false if it is gone. */
-static bool blocked_by(const char *thread, uint64_t *blocked) {
+/* The signals that a thread blocks, and those that wait for it alone; false if it is gone. */
+static bool signals_of(const char *thread, uint64_t *blocked, uint64_t *pending) {
   char path[64], line[128];
   snprintf(path, sizeof path, "/proc/self/task/%.20s/status", thread);
   FILE *status = fopen(path, "re");
   if (status == NULL) return false;
   bool found = false;
   while (!found && fgets(line, sizeof line, status) != NULL) {
+    if (sscanf(line, "SigPnd: %" SCNx64, pending) == 1) continue;
     found = sscanf(line, "SigBlk: %" SCNx64, blocked) == 1;
   }
   fclose(status);
@@ -75,29 +80,37 @@ static bool blocked_by(const char *thread, uint64_t *blocked) {
 }
 
 /* Tells every thread whose mask differs; answers how many that were, or -errno. A thread that
-   blocks IP_MASK_SIGNAL blocks everything: it is none that handles the process's signals. */
+   blocks IP_MASK_SIGNAL blocks everything, for ever (ours that wait in a system call) or for a
+   moment (libuv's and libc's, while they start a process or a thread): it is not waited for, but
+   finds one signal as soon as it blocks everything no more. */
 static int tell_threads(uint64_t changed, uint64_t wanted) {
   DIR *tasks = opendir("/proc/self/task");
   if (tasks == NULL) return -errno;
   int told = 0;
   for (const struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
-    uint64_t blocked;
-    if (entry->d_name[0] == '.' || !blocked_by(entry->d_name, &blocked)) continue;
-    if ((blocked & BIT(IP_MASK_SIGNAL)) != 0 || (blocked & changed) == wanted) continue;
+    uint64_t blocked, pending = 0;
+    if (entry->d_name[0] == '.' || !signals_of(entry->d_name, &blocked, &pending)) continue;
+    bool deaf = (blocked & BIT(IP_MASK_SIGNAL)) != 0;
+    if (deaf ? (pending & BIT(IP_MASK_SIGNAL)) != 0 : (blocked & changed) == wanted) continue;
     syscall(SYS_tgkill, getpid(), atoi(entry->d_name), IP_MASK_SIGNAL);
-    told++;
+    if (!deaf) told++;
   }
   closedir(tasks);
   return told;
 }
 
+/* Two rounds that find nothing to tell: a thread that was started during the first by one that
+   had not been told yet is seen in the second. */
 static int apply_mask(uint64_t changed) {
   pthread_once(&mask_once, install_handler);
+  if (!mask_signal_is_ours) return -EBUSY;
   const struct timespec pause = {.tv_nsec = 1000 * 1000};
   uint64_t wanted = atomic_load(&held) & changed;
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int round = 0, quiet = 0; round < ROUNDS; round++) {
     int told = tell_threads(changed, wanted);
-    if (told <= 0) return told;
+    if (told < 0) return told;
+    quiet = told == 0 ? quiet + 1 : 0;
+    if (quiet == 2) return 0;
     if (round > 2) nanosleep(&pause, NULL);
   }
   return -EAGAIN;
