@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const ip_function *const tables[] = {
-    ip_descriptor_functions, ip_file_functions,    ip_inotify_functions, ip_pipe_functions,
+    ip_descriptor_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions,
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_memory_functions,
     ip_eventfd_functions,    ip_futex_functions,   ip_signal_functions,  ip_process_functions,
     ip_poller_functions,     ip_blocking_functions};
@@ -30,12 +30,13 @@ static void forget_environment(napi_env env, void *data, void *hint) {
   free(data);
 }
 
-/* Runs before the environment's handles are torn down: nothing of it may still be waited for by a
-   thread, and no signal may still be owned by it. */
+/* Runs after end_poller (poller.c), whose hook is younger: nothing of the environment may still be
+   waited for by a thread, no signal may still be owned by it, no descriptor held. */
 static void end_environment(void *data) {
   ip_environment *environment = data;
   ip_blocking_end(environment);
   ip_signals_release_all(environment);
+  ip_close_held(environment);
 }
 
 static napi_value start(napi_env env, napi_value exports) {

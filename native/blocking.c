@@ -9,7 +9,10 @@
  * whoever cancels repeats it until the call is reported done. A call that had succeeded by then is
  * reported as a success: nothing it took is lost.
  *
- * The threads block every signal but that one, so that none of the process's signals is handled
+ * A real-time signal cannot be sent once the user's signals reach RLIMIT_SIGPENDING (EAGAIN); a
+ * standard one always can. For that case alone SPARE_SIGNAL is used, which the kernel never sends.
+ *
+ * The threads block every signal but these two, so that none of the process's signals is handled
  * on them.
  */
 #include "interproc.h"
@@ -26,6 +29,7 @@
 
 #define IDLE_SECONDS 5 /* how long a thread without work is kept */
 #define STACK_SIZE (64 * 1024)
+#define SPARE_SIGNAL SIGSTKFLT
 
 typedef struct waiting_thread {
   pthread_t id;
@@ -59,16 +63,30 @@ static pthread_cond_t some_call_finished; /* told to threads that wait for one s
 
 static void interrupted(int number) { (void)number; }
 
+static void install_handler_for(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = interrupted; /* without SA_RESTART: the call returns EINTR */
+  sigaction(number, &action, NULL);
+}
+
 static void set_up_pool(void) {
   pthread_condattr_t clock;
   pthread_condattr_init(&clock);
   pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_cond_init(&some_call_finished, &clock);
   pthread_condattr_destroy(&clock);
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = interrupted; /* without SA_RESTART: the call returns EINTR */
-  sigaction(IP_CANCEL_SIGNAL, &action, NULL);
+  install_handler_for(IP_CANCEL_SIGNAL);
+}
+
+/* False if this process has a use of its own for it. */
+static bool spare_signal_is_free(void) {
+  struct sigaction present;
+  if (sigaction(SPARE_SIGNAL, NULL, &present) != 0) return false;
+  if ((present.sa_flags & SA_SIGINFO) == 0 && present.sa_handler == interrupted) return true;
+  if ((present.sa_flags & SA_SIGINFO) != 0 || present.sa_handler != SIG_DFL) return false;
+  install_handler_for(SPARE_SIGNAL);
+  return true;
 }
 
 static void link_running(ip_job *job) {
@@ -160,10 +178,11 @@ static int start_thread(ip_job *job) {
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, STACK_SIZE > PTHREAD_STACK_MIN ? STACK_SIZE : (size_t)PTHREAD_STACK_MIN);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  sigset_t all_but_cancel, before;
-  sigfillset(&all_but_cancel);
-  sigdelset(&all_but_cancel, IP_CANCEL_SIGNAL);
-  pthread_sigmask(SIG_SETMASK, &all_but_cancel, &before); /* the new thread inherits it */
+  sigset_t all_but_ours, before;
+  sigfillset(&all_but_ours);
+  sigdelset(&all_but_ours, IP_CANCEL_SIGNAL);
+  sigdelset(&all_but_ours, SPARE_SIGNAL);
+  pthread_sigmask(SIG_SETMASK, &all_but_ours, &before); /* the new thread inherits it */
   int failed = pthread_create(&thread->id, &attributes, wait_for_work, thread);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
@@ -243,7 +262,10 @@ napi_value ip_block(napi_env env, napi_value token, ip_call *call) {
 /* pool_lock is held. */
 static void interrupt(ip_job *job) {
   atomic_store(&job->cancelled, true);
-  if (job->thread != NULL) pthread_kill(job->thread->id, IP_CANCEL_SIGNAL);
+  if (job->thread == NULL) return;
+  if (pthread_kill(job->thread->id, IP_CANCEL_SIGNAL) == EAGAIN && spare_signal_is_free()) {
+    pthread_kill(job->thread->id, SPARE_SIGNAL);
+  }
 }
 
 /* cancelBlocking(token): interrupts the call once; to be repeated until it is reported done.
@@ -311,8 +333,16 @@ static napi_value blocking_await(napi_env env, napi_callback_info info) {
   return answer;
 }
 
-size_t ip_blocking_collect(ip_environment *environment, double *done, size_t pairs) {
-  struct ip_jobs *jobs = environment->jobs;
+/* collectBlocking(done as Float64Array): fills it with pairs of token and result, answers how many.
+   What does not fit raises the event again. */
+static napi_value blocking_collect(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  size_t length = 0;
+  double *done = ip_array(env, args[0], napi_float64_array, 2, &length);
+  struct ip_jobs *jobs = ip_environment_of(env)->jobs;
+  if (done == NULL) return ip_result(env, -EFAULT);
+  if (jobs == NULL) return ip_result(env, 0);
+  const size_t pairs = length / 2;
   uint64_t raised;
   ssize_t lowered = read(jobs->finished_event, &raised, sizeof raised);
   (void)lowered;
@@ -333,7 +363,7 @@ size_t ip_blocking_collect(ip_environment *environment, double *done, size_t pai
     (void)told;
   }
   pthread_mutex_unlock(&pool_lock);
-  return count;
+  return ip_result(env, (int64_t)count);
 }
 
 /* The environment ends: every call is cancelled and waited for, and what one of them got at the
@@ -364,4 +394,7 @@ void ip_blocking_end(ip_environment *environment) {
 }
 
 const ip_function ip_blocking_functions[] = {
-    {"cancelBlocking", blocking_cancel}, {"awaitBlocking", blocking_await}, {NULL, NULL}};
+    {"cancelBlocking", blocking_cancel},
+    {"awaitBlocking", blocking_await},
+    {"collectBlocking", blocking_collect},
+    {NULL, NULL}};

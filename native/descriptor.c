@@ -50,7 +50,9 @@ static napi_value descriptor_writev(napi_env env, napi_callback_info info) {
 /* EINTR included, the descriptor is gone afterwards (close(2), "Dealing with error returns"). */
 static napi_value descriptor_close(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
-  return ip_answer(env, close(ip_int32(env, args[0])));
+  int32_t fd = ip_int32(env, args[0]);
+  ip_let_go_descriptor(ip_environment_of(env), fd);
+  return ip_answer(env, close(fd));
 }
 
 static napi_value descriptor_fcntl(napi_env env, napi_callback_info info) {

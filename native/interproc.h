@@ -23,6 +23,7 @@ typedef struct {
 
 /* One table for each file; the last entry has no name. */
 extern const ip_function ip_descriptor_functions[];
+extern const ip_function ip_held_functions[];
 extern const ip_function ip_file_functions[];
 extern const ip_function ip_inotify_functions[];
 extern const ip_function ip_pipe_functions[];
@@ -45,6 +46,8 @@ struct ip_job;
 typedef struct ip_environment {
   struct ip_poller *poller;
   struct ip_jobs *jobs;
+  uint64_t *held; /* one bit for each descriptor, see held.c */
+  size_t held_words;
 } ip_environment;
 
 ip_environment *ip_environment_of(napi_env env);
@@ -131,6 +134,11 @@ static inline napi_value ip_answer(napi_env env, int64_t returned) {
   return ip_result(env, returned < 0 ? -errno : returned);
 }
 
+/* ---- descriptors that handles hold (held.c) -------------------------------------------------- */
+
+void ip_let_go_descriptor(ip_environment *environment, int32_t fd);
+void ip_close_held(ip_environment *environment);
+
 /* ---- mapped memory (memory.c), for calls that work on a word of it ------------------------- */
 
 typedef struct ip_mapping ip_mapping;
@@ -153,8 +161,7 @@ typedef struct ip_call {
 /* Starts `call` (made by malloc, freed here) under this token; answers 0 or -errno. */
 napi_value ip_block(napi_env env, napi_value token, ip_call *call);
 
-/* Fills `done` with pairs of token and result, answers how many. */
-size_t ip_blocking_collect(ip_environment *environment, double *done, size_t pairs);
+/* Readable while there are results to collect. */
 int ip_blocking_descriptor(ip_environment *environment);
 void ip_blocking_end(ip_environment *environment);
 

@@ -34,9 +34,8 @@ struct ip_poller {
   napi_ref callback, receiver;
   napi_async_context context;
   int32_t *ready; /* pairs of token and events, JavaScript's memory */
-  double *done;   /* pairs of token and result, JavaScript's memory */
-  size_t ready_pairs, done_pairs;
-  napi_ref ready_array, done_array;
+  size_t ready_pairs;
+  napi_ref ready_array;
   napi_async_cleanup_hook_handle cleanup;
 
   uv_handle_t *handle; /* NULL in the form with a thread */
@@ -46,19 +45,22 @@ struct ip_poller {
   sem_t handled;
   int stop_event;
   atomic_bool stopping;
+  atomic_bool posted; /* a post is on its way and names this record */
+  bool ended;         /* the environment ends: whoever comes last frees the record */
 };
 
-/* Gives JavaScript what is ready now. */
+/* Tells JavaScript what is ready now. Of blocked calls it says only that some have returned:
+   JavaScript collects them itself, so that where it cannot run any more (the worker is being
+   terminated) their results stay, to be given back by ip_blocking_end. */
 static void dispatch(struct ip_poller *poller) {
   struct epoll_event events[BATCH];
   size_t room = poller->ready_pairs < BATCH ? poller->ready_pairs : BATCH;
   int count = epoll_wait(poller->epoll, events, (int)room, 0);
   if (count <= 0) return;
-  int32_t ready = 0;
-  size_t done = 0;
+  int32_t ready = 0, returned = 0;
   for (int index = 0; index < count; index++) {
     if (events[index].data.u64 == BLOCKING_TOKEN) {
-      done = ip_blocking_collect(poller->environment, poller->done, poller->done_pairs);
+      returned = 1;
     } else {
       poller->ready[2 * ready] = (int32_t)events[index].data.u64;
       poller->ready[2 * ready + 1] = (int32_t)events[index].events;
@@ -72,7 +74,7 @@ static void dispatch(struct ip_poller *poller) {
   napi_get_reference_value(env, poller->callback, &callback);
   napi_get_reference_value(env, poller->receiver, &receiver);
   napi_create_int32(env, ready, &counts[0]);
-  napi_create_int32(env, (int32_t)done, &counts[1]);
+  napi_create_int32(env, returned, &counts[1]);
   napi_status status = napi_make_callback(env, poller->context, receiver, callback, 2, counts, NULL);
   if (status == napi_pending_exception) {
     napi_value thrown;
@@ -119,7 +121,12 @@ static void on_posted(napi_env env, napi_value unused, void *context, void *data
   (void)unused;
   (void)data;
   struct ip_poller *poller = context;
-  if (env != NULL && !atomic_load(&poller->stopping)) dispatch(poller);
+  if (poller->ended) {
+    free(poller);
+    return;
+  }
+  atomic_store(&poller->posted, false);
+  if (env != NULL) dispatch(poller);
   sem_post(&poller->handled);
 }
 
@@ -128,7 +135,11 @@ static void *watch(void *argument) {
   struct pollfd watched[2] = {{.fd = poller->epoll, .events = POLLIN}, {.fd = poller->stop_event, .events = POLLIN}};
   while (!atomic_load(&poller->stopping)) {
     if (poll(watched, 2, -1) < 0 || (watched[0].revents & POLLIN) == 0) continue;
-    if (napi_call_threadsafe_function(poller->post, NULL, napi_tsfn_blocking) != napi_ok) break;
+    atomic_store(&poller->posted, true);
+    if (napi_call_threadsafe_function(poller->post, NULL, napi_tsfn_blocking) != napi_ok) {
+      atomic_store(&poller->posted, false);
+      break;
+    }
     while (sem_wait(&poller->handled) < 0 && errno == EINTR) continue;
   }
   return NULL;
@@ -140,13 +151,14 @@ static int watch_with_thread(struct ip_poller *poller) {
   poller->stop_event = eventfd(0, EFD_CLOEXEC);
   if (poller->stop_event < 0) return -errno;
   sem_init(&poller->handled, 0, 0);
+  int failed = ENOMEM;
   if (napi_create_threadsafe_function(poller->env, NULL, NULL, name, 0, 1, NULL, NULL, poller, on_posted,
-                                      &poller->post) != napi_ok) {
-    close(poller->stop_event);
-    return -ENOMEM;
+                                      &poller->post) == napi_ok) {
+    napi_unref_threadsafe_function(poller->env, poller->post);
+    failed = pthread_create(&poller->thread, NULL, watch, poller);
+    if (failed != 0) napi_release_threadsafe_function(poller->post, napi_tsfn_abort);
   }
-  napi_unref_threadsafe_function(poller->env, poller->post);
-  int failed = pthread_create(&poller->thread, NULL, watch, poller);
+  if (failed != 0) close(poller->stop_event);
   return -failed;
 }
 
@@ -164,41 +176,52 @@ static void stop_thread(struct ip_poller *poller) {
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
+static void let_go_of_callback(struct ip_poller *poller) {
+  napi_ref references[] = {poller->callback, poller->receiver, poller->ready_array};
+  for (size_t index = 0; index < sizeof references / sizeof references[0]; index++) {
+    if (references[index] != NULL) napi_delete_reference(poller->env, references[index]);
+  }
+  if (poller->context != NULL) napi_async_destroy(poller->env, poller->context);
+}
+
+/* Runs before end_environment (addon.c), whose hook is older: the last is called first. */
 static void end_poller(napi_async_cleanup_hook_handle cleanup, void *data) {
   struct ip_poller *poller = data;
   poller->environment->poller = NULL;
+  let_go_of_callback(poller);
   if (poller->handle != NULL) {
     uv_poll_stop(poller->handle);
     uv_close(poller->handle, on_closed);
     return;
   }
   stop_thread(poller);
-  /* The record stays: a post that is already queued still names it. One for each environment. */
+  if (atomic_load(&poller->posted)) {
+    poller->ended = true; /* the post comes yet, without an environment, and frees the record */
+  } else {
+    free(poller);
+  }
   napi_remove_async_cleanup_hook(cleanup);
 }
 
 static bool set_up_callback(struct ip_poller *poller, napi_value *args) {
   napi_env env = poller->env;
   napi_value name, receiver;
-  size_t ready_length = 0, done_length = 0;
+  size_t ready_length = 0;
   poller->ready = ip_array(env, args[2], napi_int32_array, 2, &ready_length);
-  poller->done = ip_array(env, args[3], napi_float64_array, 2, &done_length);
-  if (poller->ready == NULL || poller->done == NULL) return false;
+  if (poller->ready == NULL) return false;
   poller->ready_pairs = ready_length / 2;
-  poller->done_pairs = done_length / 2;
   napi_create_string_utf8(env, "INTERPROC", NAPI_AUTO_LENGTH, &name);
   napi_create_object(env, &receiver);
   return napi_create_reference(env, args[1], 1, &poller->callback) == napi_ok &&
          napi_create_reference(env, receiver, 1, &poller->receiver) == napi_ok &&
          napi_create_reference(env, args[2], 1, &poller->ready_array) == napi_ok &&
-         napi_create_reference(env, args[3], 1, &poller->done_array) == napi_ok &&
          napi_async_init(env, receiver, name, &poller->context) == napi_ok;
 }
 
-/* pollerOpen(withThread, callback, ready as Int32Array, done as Float64Array): once for each
-   environment. The callback gets the number of pairs in each array. */
+/* pollerOpen(withThread, callback, ready as Int32Array): once for each environment. The callback
+   gets the number of pairs in `ready`, and 1 if there are results for collectBlocking. */
 static napi_value poller_open(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(4);
+  IP_ARGUMENTS(3);
   ip_environment *environment = ip_environment_of(env);
   if (environment->poller != NULL) return ip_result(env, -EBUSY);
   struct ip_poller *poller = calloc(1, sizeof *poller);
@@ -218,6 +241,7 @@ static napi_value poller_open(napi_env env, napi_callback_info info) {
   if (failed == 0) failed = with_thread ? watch_with_thread(poller) : watch_with_loop(poller);
   if (failed != 0) {
     if (poller->epoll >= 0) close(poller->epoll);
+    let_go_of_callback(poller);
     free(poller);
     return ip_result(env, failed);
   }

@@ -4,7 +4,8 @@
  * `close()` is idempotent and ends the waits that are pending on the handle; use after it is
  * `ERR_INTERPROC_CLOSED`, never an action on a descriptor number that means another file by now.
  * A handle that is collected without having been closed is closed then, with a warning, since the
- * descriptor was held until some garbage collection for nothing.
+ * descriptor was held until some garbage collection for nothing. The descriptors of a worker's
+ * handles are closed with the worker.
  */
 import { inspect } from 'node:util';
 import { native } from '../sys/index.js';
@@ -105,6 +106,7 @@ export abstract class DescriptorHandle extends Handle {
   constructor(fd: number, what: string) {
     super();
     this.#fd = fd;
+    native().holdDescriptor(fd);
     abandoned.register(this, { fd, what }, this);
   }
 

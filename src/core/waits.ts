@@ -8,8 +8,8 @@ export class Waits implements WaitOwner {
   #referenced = true;
 
   beginWait(cancel: (why: Error) => void): void {
-    this.#pending.add(cancel);
     if (this.#referenced) keepAlive();
+    this.#pending.add(cancel);
   }
 
   endWait(cancel: (why: Error) => void): void {

@@ -25,6 +25,8 @@ interface DescriptorCalls {
     secondLength: number,
   ): Result;
   close(fd: number): Result;
+  /** From now on it is closed with this thread, unless `close` comes first. */
+  holdDescriptor(fd: number): Result;
   fcntl(fd: number, command: number, argument: number): Result;
   /** fields: dev, ino, mode, nlink, uid, gid, size. */
   fstat(fd: number, fields: BigInt64Array): Result;
@@ -131,12 +133,7 @@ interface ProcessCalls {
 
 /** How the event loop is told; used by core/readiness and core/blocking only. */
 interface WaitingCalls {
-  pollerOpen(
-    withThread: boolean,
-    callback: (ready: number, done: number) => void,
-    ready: Int32Array,
-    done: Float64Array,
-  ): Result;
+  pollerOpen(withThread: boolean, callback: (ready: number, returned: number) => void, ready: Int32Array): Result;
   pollerAdd(fd: number, token: number, events: number): Result;
   pollerModify(fd: number, token: number, events: number): Result;
   pollerRemove(fd: number): Result;
@@ -145,6 +142,8 @@ interface WaitingCalls {
   cancelBlocking(token: number): Result;
   /** Blocks this thread; `undefined` if the call has not returned in time. */
   awaitBlocking(token: number, timeoutMs: number): Result | undefined;
+  /** Fills `done` with pairs of token and result; how many. */
+  collectBlocking(done: Float64Array): Result;
   blockingOpen(token: number, path: string, flags: number, mode: number): Result;
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
