@@ -1,5 +1,5 @@
 /** Checks of what a caller passes, made before any system call; each names what it got. */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { argumentError, rangeError } from './errors.js';
 
 function shown(value: unknown): string {
@@ -8,7 +8,7 @@ function shown(value: unknown): string {
 
 /** Bytes to send or to fill. */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) {
+  if (!types.isUint8Array(value)) {
     throw argumentError(`${name} must be a Uint8Array (a Buffer is one), got ${shown(value)}`);
   }
 }
@@ -25,7 +25,8 @@ export function checkInteger(name: string, value: unknown, least: number, most: 
 export function checkString(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw argumentError(`${name} must be a string, got ${shown(value)}`);
   if (value.length === 0) throw argumentError(`${name} must not be empty`, 'ERR_INTERPROC_NAME');
-  if (value.includes('\0')) throw argumentError(`${name} must not contain a NUL, got ${shown(value)}`, 'ERR_INTERPROC_NAME');
+  if (value.includes('\0'))
+    throw argumentError(`${name} must not contain a NUL, got ${shown(value)}`, 'ERR_INTERPROC_NAME');
 }
 
 /** Options: a plain object whose every key is known. */

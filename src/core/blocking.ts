@@ -40,10 +40,11 @@ export function callBlocking(
         if (given !== undefined && (result === -ECANCELED || result === -EINTR)) settle.reject(given);
         else settle.resolve(result);
       });
-      const started = start(token);
-      if (started < 0) {
+      try {
+        check(start(token), awaited.syscall, awaited.subject);
+      } catch (why) {
         unregisterCall(token);
-        check(started, awaited.syscall, awaited.subject);
+        throw why;
       }
       const interrupt = (): void => {
         if (native().cancelBlocking(token) === 1) repeat = setTimeout(interrupt, REPEAT_MS);

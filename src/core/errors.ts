@@ -52,10 +52,7 @@ export class IpcError extends Error {
     const subject = init.path ?? init.object ?? init.key;
     const what = init.message ?? errnoDescription(number);
     const about = subject === undefined ? init.syscall : `${init.syscall} '${subject}'`;
-    super(
-      `${init.code}: ${what}, ${about}`,
-      init.cause === undefined ? undefined : { cause: init.cause },
-    );
+    super(`${init.code}: ${what}, ${about}`, init.cause === undefined ? undefined : { cause: init.cause });
     this.code = init.code;
     this.errno = -number;
     this.syscall = init.syscall;

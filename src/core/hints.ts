@@ -10,7 +10,8 @@ const HINTS: Record<string, string> = {
   'mq_open EMFILE':
     'the queues of this user would need more bytes than RLIMIT_MSGQUEUE allows (ulimit -q), or this process is at RLIMIT_NOFILE (ulimit -n)',
   'mq_open ENOSPC': 'the system has as many queues as /proc/sys/fs/mqueue/queues_max allows',
-  'mq_open EACCES': "the queue exists and belongs to somebody else whose mode does not let you in, or its name has a second slash",
+  'mq_open EACCES':
+    'the queue exists and belongs to somebody else whose mode does not let you in, or its name has a second slash',
   'mq_open ENOENT': 'no queue has this name; create() or openOrCreate() makes one',
   'mq_open EEXIST': 'open() uses the queue that exists, openOrCreate() either, unlink() removes it',
   'mq_send EMSGSIZE': "the message is longer than the queue's messageSize, which is fixed when the queue is created",
@@ -20,7 +21,8 @@ const HINTS: Record<string, string> = {
   'shm_open EEXIST': 'open() uses the object that exists, openOrCreate() either, unlink() removes it',
   'shm_open ENOENT': 'no object in /dev/shm has this name; create() or openOrCreate() makes one',
   'shm_open ELOOP': 'there is a symbolic link where the object should be, and links are not followed',
-  'fallocate ENOSPC': 'the file system is full; for shared memory that is /dev/shm, whose size is an option of its mount (df -h /dev/shm)',
+  'fallocate ENOSPC':
+    'the file system is full; for shared memory that is /dev/shm, whose size is an option of its mount (df -h /dev/shm)',
   'fallocate EFBIG': 'the size exceeds RLIMIT_FSIZE (ulimit -f) or what the file system can hold',
   'mmap ENOMEM': 'no address space is left, or the process has as many mappings as /proc/sys/vm/max_map_count allows',
   'fcntl(F_SETPIPE_SZ) EPERM': 'without CAP_SYS_RESOURCE a pipe holds at most /proc/sys/fs/pipe-max-size bytes',
@@ -36,9 +38,11 @@ const HINTS: Record<string, string> = {
   'connect ENOENT': 'no socket has this path; the server is not running yet',
   'connect EACCES': 'connecting needs write permission on the socket file',
   'connect EPROTOTYPE': 'the socket there is of another type (stream, datagram or seqpacket)',
-  'sendmsg ETOOMANYREFS': 'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',
+  'sendmsg ETOOMANYREFS':
+    'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',
   'sendmsg EINVAL': 'one message carries at most 253 descriptors (SCM_MAX_FD)',
-  'sigqueue EAGAIN': "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
+  'sigqueue EAGAIN':
+    "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
   'sigqueue EPERM': 'sending to a process of another user needs CAP_KILL',
   'kill EPERM': 'sending to a process of another user needs CAP_KILL',
   'sigqueue ESRCH': 'no process has this pid',

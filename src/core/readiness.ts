@@ -9,6 +9,7 @@
  * the watch lasts (EPOLLET of epoll(7)), which also serves descriptors that poll calls ready
  * though the call would not succeed.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import { EPOLLET, EPOLLONESHOT, native, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP } from '../sys/index.js';
 import { EINTR } from './errno.js';
@@ -17,16 +18,22 @@ import { registerDescriptor, unregisterDescriptor } from './loop.js';
 import { type Awaited, checkSignal, checkTimeout, pend, type SyncWaitOptions, type WaitOptions } from './wait.js';
 import type { DescriptorHandle } from './handle.js';
 
-type Wake = () => void;
+/** One wait in the queue of a descriptor. */
+interface Waiter {
+  /** Tries again; false if it has to go on waiting. */
+  wake(): boolean;
+  fail(why: unknown): void;
+}
 
 /** Everybody who waits for one descriptor: at most one registration with epoll. */
 class Waiters {
-  readonly readers = new Set<Wake>();
-  readonly writers = new Set<Wake>();
+  readonly readers = new Set<Waiter>();
+  readonly writers = new Set<Waiter>();
   readonly #fd: number;
   readonly #token: number;
   #added = false;
   #armed = 0;
+  #ended = false;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -34,6 +41,7 @@ class Waiters {
   }
 
   arm(): void {
+    if (this.#ended) return; // the number may mean another file by now
     const wanted = (this.readers.size > 0 ? POLLIN : 0) | (this.writers.size > 0 ? POLLOUT : 0);
     if ((wanted & ~this.#armed) === 0) return;
     const events = wanted | EPOLLONESHOT;
@@ -47,6 +55,7 @@ class Waiters {
   }
 
   end(): void {
+    this.#ended = true;
     unregisterDescriptor(this.#token);
     if (this.#added) native().pollerRemove(this.#fd);
   }
@@ -54,11 +63,33 @@ class Waiters {
   #wake(events: number): void {
     this.#armed = 0;
     const over = events & (POLLHUP | POLLERR | POLLRDHUP);
-    const readers = events & POLLIN || over ? [...this.readers] : [];
-    const writers = events & POLLOUT || over ? [...this.writers] : [];
-    for (const wake of readers) wake();
-    for (const wake of writers) wake();
-    if (this.readers.size > 0 || this.writers.size > 0) this.arm();
+    try {
+      if (events & POLLIN || over) serve(this.readers);
+      if (events & POLLOUT || over) serve(this.writers);
+    } finally {
+      this.#armAgain();
+    }
+  }
+
+  #armAgain(): void {
+    if (this.readers.size === 0 && this.writers.size === 0) return;
+    try {
+      this.arm();
+    } catch (why) {
+      for (const waiter of [...this.readers, ...this.writers]) waiter.fail(why);
+    }
+  }
+}
+
+/**
+ * Lets the waits of a queue try in their order, up to the first for which there is nothing: those
+ * behind it may not overtake it, and a thousand waits cost one failed attempt and not a thousand.
+ * What an attempt runs may end other waits: they are out of the queue then, and do not try.
+ */
+function serve(queue: Set<Waiter>): void {
+  let left = queue.size; // who comes meanwhile has its turn at the next event
+  for (const waiter of queue) {
+    if (left-- === 0 || !waiter.wake()) return;
   }
 }
 
@@ -111,28 +142,30 @@ export function whenPossible<T>(
     return pend<T>(handle, options, awaited, (settle) => {
       const waiters = waitersOf(fd);
       const queue = side === POLLIN ? waiters.readers : waiters.writers;
-      const wake = (): void => {
-        try {
-          const value = attempt();
-          if (value === undefined) return;
-          queue.delete(wake);
-          settle.resolve(value);
-        } catch (why) {
-          queue.delete(wake);
+      const waiter: Waiter = {
+        wake() {
+          try {
+            const value = attempt();
+            if (value === undefined) return false;
+            queue.delete(waiter);
+            settle.resolve(value);
+          } catch (why) {
+            waiter.fail(why);
+          }
+          return true;
+        },
+        fail(why) {
+          queue.delete(waiter);
           settle.reject(why);
-        }
+        },
       };
-      queue.add(wake);
+      queue.add(waiter);
       try {
         waiters.arm();
       } catch (why) {
-        queue.delete(wake);
-        settle.reject(why);
+        waiter.fail(why);
       }
-      return (why) => {
-        queue.delete(wake);
-        settle.reject(why);
-      };
+      return waiter.fail;
     });
   } catch (why) {
     return Promise.reject(why);
@@ -143,15 +176,26 @@ export function whenPossible<T>(
  * Calls `wake` once when this side of a descriptor is ready, or over; the returned function takes
  * that back. It does not keep the process alive: that is the caller's to say.
  */
-export function onceReady(fd: number, side: Side, wake: Wake): () => void {
+export function onceReady(fd: number, side: Side, wake: () => void): () => void {
   const waiters = waitersOf(fd);
   const queue = side === POLLIN ? waiters.readers : waiters.writers;
-  const once = (): void => {
-    queue.delete(once);
-    wake();
+  const once: Waiter = {
+    wake() {
+      queue.delete(once);
+      wake();
+      return true;
+    },
+    fail() {
+      once.wake();
+    },
   };
   queue.add(once);
-  waiters.arm();
+  try {
+    waiters.arm();
+  } catch (why) {
+    queue.delete(once);
+    throw why;
+  }
   return () => queue.delete(once);
 }
 
@@ -170,9 +214,9 @@ export function whenPossibleSync<T>(
   awaited: Awaited,
 ): T {
   handle.use();
+  const timeoutMs = checkTimeout(options?.timeoutMs);
   const now = attempt();
   if (now !== undefined) return now;
-  const timeoutMs = checkTimeout(options?.timeoutMs);
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const left = deadline - performance.now();
@@ -192,11 +236,12 @@ export interface EdgeWatch {
 
 /**
  * Calls `changed` with the events of epoll(7) each time the descriptor changes, and once at the
- * beginning if it is ready. It does not keep the process alive. A descriptor has either one edge
+ * beginning if it is ready, in the AsyncLocalStorage context of this call; what it throws is an
+ * uncaughtException. It does not keep the process alive. A descriptor has either one edge
  * watch or waits, not both: watch a duplicate where both are needed.
  */
 export function watchEdges(fd: number, events: number, changed: (events: number) => void): EdgeWatch {
-  const token = registerDescriptor(changed);
+  const token = registerDescriptor(AsyncResource.bind(changed, 'INTERPROC_WATCH'));
   const added = native().pollerAdd(fd, token, events | EPOLLET);
   if (added < 0) {
     unregisterDescriptor(token);

@@ -3,6 +3,7 @@
  * monotonic clock, the handle that may be closed meanwhile, and whether it keeps the process alive.
  */
 import { performance } from 'node:perf_hooks';
+import { inspect } from 'node:util';
 import { onAbort } from './abort.js';
 import { AbortError, argumentError, type ErrorSubject, rangeError, timeoutError } from './errors.js';
 import { keepAlive, letGo } from './loop.js';
@@ -49,31 +50,42 @@ const LONGEST_TIMER_MS = 0x7fffffff;
 /** The time-out of a wait, `Infinity` if it has none; throws for one that cannot be meant. */
 export function checkTimeout(timeoutMs: unknown): number {
   if (timeoutMs === undefined) return Infinity;
-  if (typeof timeoutMs !== 'number') throw argumentError(`timeoutMs must be a number, got ${String(timeoutMs)}`);
+  if (typeof timeoutMs !== 'number')
+    throw argumentError(`timeoutMs must be a number, got ${inspect(timeoutMs, { depth: 0 })}`);
   if (!(timeoutMs >= 0)) throw rangeError(`timeoutMs must be 0 or more, got ${timeoutMs}`);
   return timeoutMs;
+}
+
+/** By its shape, as Node does it: a test runner's or another realm's AbortSignal is one, too. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
 }
 
 /** The AbortSignal of a wait; throws for what is none, and an `AbortError` if it has aborted. */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined) return undefined;
-  if (!(signal instanceof AbortSignal)) {
-    throw argumentError(`signal must be an AbortSignal, got ${String(signal)}; a POSIX signal is an option named sig`);
+  if (!isAbortSignal(signal)) {
+    throw argumentError(
+      `signal must be an AbortSignal, got ${inspect(signal, { depth: 0 })}; a POSIX signal is an option named sig`,
+    );
   }
   if (signal.aborted) throw new AbortError(signal);
   return signal;
 }
 
-/** Calls `late` when the time is over, never before; a timer may fire early, and holds 24 days at most. */
+/**
+ * Calls `late` when the time is over, never before; a timer may fire early, and holds 24 days at
+ * most. The timer does not keep the process alive: that is the handle's to decide (`unref()`).
+ */
 function startTimer(timeoutMs: number, late: () => void): () => void {
   const deadline = performance.now() + timeoutMs;
   let timer: NodeJS.Timeout;
   const arm = (): void => {
     const left = deadline - performance.now();
     if (left <= 0) late();
-    else timer = setTimeout(arm, Math.min(Math.ceil(left), LONGEST_TIMER_MS));
+    else timer = setTimeout(arm, Math.min(Math.ceil(left), LONGEST_TIMER_MS)).unref();
   };
-  timer = setTimeout(arm, Math.min(Math.ceil(timeoutMs), LONGEST_TIMER_MS));
+  timer = setTimeout(arm, Math.min(Math.ceil(timeoutMs), LONGEST_TIMER_MS)).unref();
   return () => clearTimeout(timer);
 }
 
