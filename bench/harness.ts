@@ -158,17 +158,17 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
 
   async function turn(entry: Entry): Promise<void> {
     const careful = !settings.quick;
-    const spread = careful && contest.processors === 'any';
-    const first = spread ? await waitForNear(3) : careful ? probe(1) : undefined;
-    const before = spread ? first!.placement : place;
+    const apart = contest.processors === 'any';
+    const first = apart && careful ? await waitForNear(3) : probe(1);
+    const before = apart ? first.placement : place;
     const begun = performance.now();
     const used = ticks();
     const report = await runOnce(commandOf(entry, contest.processors, settings.quick));
     const foreign = foreignLoad(used, (performance.now() - begun) / 1000);
-    const after = spread ? probe().placement : place;
+    const after = apart && careful ? probe().placement : before;
     const fate = before !== after ? 'moved' : careful && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
     settings.onRun?.(
-      `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | work ${first?.work.toFixed(2) ?? '?'} ns | ${fate} | ` +
+      `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | work ${first.work.toFixed(2)} ns | ${fate} | ` +
         `${report.rate.toPrecision(4)} ${report.unit}${report.p50 === null ? '' : `, p50 ${report.p50.toFixed(2)} us`}`,
     );
     if (fate === 'counted') ledgers.get(entry.id)!.add(before, report);
