@@ -11,7 +11,15 @@ import { native } from '../sys/index.js';
 import { ECANCELED, EINTR } from './errno.js';
 import { check, timeoutError } from './errors.js';
 import { registerCall, unregisterCall } from './loop.js';
-import { type Awaited, checkSignal, checkTimeout, pend, type SyncWaitOptions, type WaitOptions, type WaitOwner } from './wait.js';
+import {
+  type Awaited,
+  checkSignal,
+  checkTimeout,
+  pend,
+  type SyncWaitOptions,
+  type WaitOptions,
+  type WaitOwner,
+} from './wait.js';
 
 const REPEAT_MS = 1;
 /** A blocked thread looks up this often, so that a worker can be terminated. */

@@ -79,7 +79,8 @@ export function settle<T>(path: string, mode: number, use: (fd: number) => T): T
   try {
     const found = statusOf(fd, { path });
     // chmod(2) through /proc reaches this very inode; fchmod(2) refuses a place, chmod(path) follows links.
-    if (!isKind(found.mode, constants.S_IFLNK) && (found.mode & 0o7777) !== mode) chmodSync(`/proc/self/fd/${fd}`, mode);
+    if (!isKind(found.mode, constants.S_IFLNK) && (found.mode & 0o7777) !== mode)
+      chmodSync(`/proc/self/fd/${fd}`, mode);
     return use(fd);
   } finally {
     native().close(fd);

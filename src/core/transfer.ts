@@ -15,7 +15,14 @@ import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
 import { whenPossible, whenPossibleSync } from './readiness.js';
-import { type Awaited, checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
+import {
+  type Awaited,
+  checkSignal,
+  checkTimeout,
+  type SyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+} from './wait.js';
 
 /** How much to read at most, and how long to wait for it. */
 export interface ReadOptions extends WaitOptions {
@@ -269,7 +276,12 @@ export class ByteWriter {
   }
 
   /** What `tryWrite` (or the first call) did not take a moment ago, blocking this thread. */
-  pushSync(bytes: Uint8Array, offset: number, first: FirstCall | undefined, options: SyncWaitOptions | undefined): void {
+  pushSync(
+    bytes: Uint8Array,
+    offset: number,
+    first: FirstCall | undefined,
+    options: SyncWaitOptions | undefined,
+  ): void {
     const pending = this.#enqueue(bytes, offset, first, 'write', undefined);
     let tried = true;
     const advance = (): true | undefined => {
@@ -358,7 +370,8 @@ export class ByteWriter {
       const { fd } = this.#handle;
       const left = bytes.length - pending.offset;
       const call = pending.first;
-      const taken = call === undefined ? native().write(fd, bytes, pending.offset, left) : call(fd, bytes, pending.offset, left);
+      const taken =
+        call === undefined ? native().write(fd, bytes, pending.offset, left) : call(fd, bytes, pending.offset, left);
       if (taken === -EAGAIN || taken === -EINTR) return false;
       pending.offset += check(taken, pending.syscall, this.#awaited.subject);
       pending.first = undefined;

@@ -73,7 +73,8 @@ function refuseOther(path: string, mode: number, syscall = 'open'): void {
 function look(path: string, syscall = 'open'): void {
   checkString('path', path);
   const found = statusAt(path);
-  if (found === undefined) throw new IpcError({ code: 'ENOENT', syscall, path, hint: 'fifo.create(path) makes a FIFO' });
+  if (found === undefined)
+    throw new IpcError({ code: 'ENOENT', syscall, path, hint: 'fifo.create(path) makes a FIFO' });
   refuseOther(path, found.mode, syscall);
 }
 

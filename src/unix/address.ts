@@ -1,0 +1,56 @@
+/**
+ * Where a Unix socket is found: a path, or an abstract name, which is no file and vanishes with the
+ * socket (unix(7)).
+ */
+import { checkString } from '../core/arguments.js';
+import { argumentError, type ErrorSubject } from '../core/errors.js';
+
+/**
+ * A path; or an abstract name, written `'@name'` or as its bytes (without the leading NUL, any byte
+ * allowed). Either is at most 107 bytes long, the `@` not counted. A path that begins with `@` is
+ * written `'./@name'`.
+ */
+export type Address = string | Uint8Array;
+
+/** Bytes of the longest path (the 108th of sun_path is its NUL) and of the longest abstract name. */
+export const MOST_ADDRESS_BYTES = 107;
+
+/** An address, checked. */
+export interface Place {
+  /** The bytes of sun_path: a path, or a NUL and an abstract name. */
+  name: Uint8Array;
+  /** `undefined` for an abstract name. */
+  path: string | undefined;
+  /** What errors say it is about. */
+  subject: ErrorSubject;
+  /** The address as it was given. */
+  address: Address;
+}
+
+const encoder = new TextEncoder();
+
+function checkLength(bytes: Uint8Array, what: string): void {
+  if (bytes.length <= MOST_ADDRESS_BYTES) return;
+  throw argumentError(
+    `${what} of a Unix socket holds at most ${MOST_ADDRESS_BYTES} bytes, got ${bytes.length}; use a shorter folder, or a path relative to it`,
+    'ERR_INTERPROC_NAME',
+  );
+}
+
+function abstractPlace(name: Uint8Array, address: Address): Place {
+  if (name.length === 0) throw argumentError('an abstract name must not be empty', 'ERR_INTERPROC_NAME');
+  checkLength(name, 'the abstract name');
+  const bytes = new Uint8Array(1 + name.length);
+  bytes.set(name, 1);
+  return { name: bytes, path: undefined, subject: { object: `@${new TextDecoder().decode(name)}` }, address };
+}
+
+/** What an address stands for. @throws TypeError ERR_INTERPROC_NAME, before any system call */
+export function parseAddress(address: Address): Place {
+  if (address instanceof Uint8Array) return abstractPlace(address, address.slice());
+  checkString('address', address);
+  if (address.startsWith('@')) return abstractPlace(encoder.encode(address.slice(1)), address);
+  const name = encoder.encode(address);
+  checkLength(name, 'the path');
+  return { name, path: address, subject: { path: address }, address };
+}

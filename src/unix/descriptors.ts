@@ -1,0 +1,96 @@
+/** Descriptors that travel with the bytes of a Unix socket (SCM_RIGHTS), and the sender's credentials. */
+import { MOST_DESCRIPTORS, MSG_CTRUNC, MSG_DONTWAIT, F_DUPFD_CLOEXEC, native } from '../sys/index.js';
+import { checkInteger } from '../core/arguments.js';
+import { argumentError, check, type ErrorSubject, IpcError, rangeError } from '../core/errors.js';
+import type { FirstCall } from '../core/transfer.js';
+
+/** A descriptor to send: its number, or a handle that has one. It stays open here, too. */
+export type Sendable = number | { readonly fd: number };
+
+/** Who is at the other end, or who sent. */
+export interface Credentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/** What came in one piece. */
+export interface Received {
+  data: Uint8Array;
+  /**
+   * Descriptors that were sent along, close-on-exec. They are plain numbers and belong to the caller
+   * from now on, who has to close each of them or wrap it in a handle.
+   */
+  fds: number[];
+  /** Of the sender, vouched for by the kernel; `null` unless `passCredentials` is on. */
+  credentials: Credentials | null;
+}
+
+/** The descriptors of a `send`, checked; `undefined` if there are none. */
+export function checkDescriptors(fds: readonly Sendable[] | undefined): Int32Array | undefined {
+  if (fds === undefined) return undefined;
+  if (!Array.isArray(fds)) throw argumentError(`fds must be an array, got ${String(fds)}`);
+  if (fds.length === 0) return undefined;
+  if (fds.length > MOST_DESCRIPTORS) {
+    throw rangeError(`fds must be at most ${MOST_DESCRIPTORS} descriptors (SCM_MAX_FD), got ${fds.length}`);
+  }
+  return Int32Array.from(fds as readonly Sendable[], (one, index) => {
+    const fd = typeof one === 'object' && one !== null ? one.fd : one;
+    checkInteger(`fds[${index}]`, fd, 0, 0x7fffffff);
+    return fd;
+  });
+}
+
+/** A first call that sends these descriptors with the first bytes. */
+export function sendWith(descriptors: Int32Array): FirstCall {
+  return (fd, bytes, offset, length) => native().sendmsg(fd, bytes, offset, length, descriptors, MSG_DONTWAIT);
+}
+
+/** Closes them all. */
+export function closeAll(descriptors: Iterable<number>): void {
+  for (const fd of descriptors) native().close(fd);
+}
+
+/** Duplicates, for a send that has to wait: the caller may close its own meanwhile. */
+export function duplicates(descriptors: Int32Array): Int32Array {
+  const made: number[] = [];
+  try {
+    for (const fd of descriptors) {
+      made.push(
+        check(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)', { object: `descriptor ${fd}` }),
+      );
+    }
+  } catch (why) {
+    closeAll(made);
+    throw why;
+  }
+  return Int32Array.from(made);
+}
+
+/** Flags, number of descriptors, whether there are credentials, pid, uid, gid, the descriptors. */
+const answer = new Int32Array(6 + MOST_DESCRIPTORS);
+
+/** recvmsg(2): the length or `-errno`. What came along is told by `unpack`. */
+export function receiveMessage(fd: number, buffer: Uint8Array): number {
+  return native().recvmsg(fd, buffer, 0, buffer.length, answer);
+}
+
+/** What the last `receiveMessage` brought beside its bytes; throws if a part of it was cut off. */
+export function unpack(data: Uint8Array, subject: ErrorSubject | undefined): Received {
+  const at = (index: number): number => answer[index] as number;
+  const fds = Array.from(answer.subarray(6, 6 + at(1)));
+  if (at(0) & MSG_CTRUNC) {
+    closeAll(fds);
+    const why = new IpcError({
+      code: 'EMFILE',
+      syscall: 'recvmsg',
+      ...subject,
+      message:
+        'descriptors that came with the bytes are lost, since this process can open no more; the bytes are in `data`',
+    });
+    throw Object.assign(why, { data });
+  }
+  // Bytes sent before SO_PASSCRED was on carry nobody's: pid 0.
+  const credentials = at(2) === 1 && at(3) !== 0 ? { pid: at(3), uid: at(4) >>> 0, gid: at(5) >>> 0 } : null;
+  return { data, fds, credentials };
+}

@@ -1,0 +1,143 @@
+/** A stream socket that takes connections. */
+import { native, POLLIN, SOCK_STREAM } from '../sys/index.js';
+import { checkInteger, checkMode, checkOptions } from '../core/arguments.js';
+import { EAGAIN, EINTR, errnoNumber } from '../core/errno.js';
+import { argumentError, check } from '../core/errors.js';
+import { DescriptorHandle } from '../core/handle.js';
+import { whenPossible, whenPossibleSync } from '../core/readiness.js';
+import { traceOf } from '../core/trace.js';
+import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import { type Address, parseAddress, type Place } from './address.js';
+import { PathClaim } from './claim.js';
+import { StreamSocket } from './socket.js';
+
+/** How a server listens. */
+export interface ListenOptions {
+  /** Connections that may wait to be accepted, 0 to 2^31 - 1, cut to /proc/sys/net/core/somaxconn; 511 if omitted. */
+  backlog?: number;
+  /**
+   * Permission bits of the socket file, exactly these whatever the umask; 0600 if omitted. Connecting
+   * needs the write permission. An abstract name has no mode: anybody in the network namespace connects.
+   */
+  mode?: number;
+}
+
+const trace = traceOf('unix');
+const DEFAULT_BACKLOG = 511;
+const ECONNABORTED = errnoNumber('ECONNABORTED') as number;
+const TRY_AGAIN = new Set([-EAGAIN, -EINTR, -ECONNABORTED]);
+
+/** A listening stream socket. `close()` removes its socket file and the lock file beside it. */
+export class StreamListener extends DescriptorHandle {
+  /** The address as it was given to `listen`. */
+  readonly address: Address;
+  readonly #place: Place;
+  readonly #claim: PathClaim | undefined;
+
+  /** @internal */
+  constructor(fd: number, place: Place, claim: PathClaim | undefined) {
+    super(fd, `the listener at ${String(place.subject.path ?? place.subject.object)}`);
+    this.address = place.address;
+    this.#place = place;
+    this.#claim = claim;
+  }
+
+  /** The next connection (accept4(2)), once there is one. An abort loses none. @throws IpcError EMFILE */
+  accept(options?: WaitOptions): Promise<StreamSocket> {
+    try {
+      checkOptions(options, WAIT_OPTIONS);
+    } catch (why) {
+      return Promise.reject(why);
+    }
+    return whenPossible(this, POLLIN, () => this.tryAccept(), options, this.#accepting());
+  }
+
+  /** As `accept`, blocking this thread. */
+  acceptSync(options?: SyncWaitOptions): StreamSocket {
+    checkOptions(options, ['timeoutMs']);
+    return whenPossibleSync(this, POLLIN, () => this.tryAccept(), options, this.#accepting());
+  }
+
+  /** As `accept`, if one waits now, else `undefined`. */
+  tryAccept(): StreamSocket | undefined {
+    this.use();
+    const accepted = native().accept(this.fd);
+    if (TRY_AGAIN.has(accepted)) return undefined;
+    const fd = check(accepted, 'accept', this.#place.subject);
+    trace('accept', { ...this.#place.subject, fd });
+    return new StreamSocket(fd, `a connection to ${this.#name()}`, this.#place.subject);
+  }
+
+  #accepting(): { syscall: string; subject: Place['subject'] } {
+    return { syscall: 'accept', subject: this.#place.subject };
+  }
+
+  #name(): string {
+    return String(this.#place.subject.path ?? this.#place.subject.object);
+  }
+
+  /** The connections as they come, until the listener is closed. Leaving the loop leaves it open. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<StreamSocket, void, undefined> {
+    while (!this.closed) {
+      let socket: StreamSocket;
+      try {
+        socket = await this.accept();
+      } catch (why) {
+        if (this.closed) return;
+        throw why;
+      }
+      yield socket;
+    }
+  }
+
+  /** @internal */
+  describe(): string {
+    return `the listener at ${this.#name()}`;
+  }
+
+  protected override release(): void {
+    this.#claim?.release();
+    super.release();
+  }
+
+  protected override details(): Record<string, unknown> {
+    return { address: this.address, ...super.details() };
+  }
+}
+
+/**
+ * Listens at an address (bind(2), listen(2)). At a path, the server holds a lock on `<path>.lock` for
+ * its life: a live server's path is never taken, of two that start at once one wins, and a socket
+ * file that a dead server left behind is replaced. The socket appears with its mode, listening.
+ *
+ * @throws IpcError EADDRINUSE (a live server, or a file that is no socket), EACCES, ENOENT (the
+ *   folder); TypeError for an address longer than 107 bytes
+ */
+export function listen(address: Address, options: ListenOptions = {}): StreamListener {
+  const place = parseAddress(address);
+  checkOptions(options, ['backlog', 'mode']);
+  const { backlog = DEFAULT_BACKLOG, mode = 0o600 } = options;
+  checkInteger('backlog', backlog, 0, 0x7fffffff);
+  checkMode(mode);
+  const { path, subject } = place;
+  if (path === undefined && options.mode !== undefined) {
+    throw argumentError('an abstract address has no mode: anybody in its network namespace can connect');
+  }
+  const claim = path === undefined ? undefined : new PathClaim(path, place.name);
+  let fd = -1;
+  try {
+    fd = check(native().socket(SOCK_STREAM), 'socket', subject);
+    if (claim !== undefined) {
+      claim.occupy(fd, mode, backlog);
+    } else {
+      check(native().bind(fd, place.name), 'bind', subject);
+      check(native().listen(fd, backlog), 'listen', subject);
+    }
+  } catch (why) {
+    claim?.release();
+    if (fd >= 0) native().close(fd);
+    throw why;
+  }
+  trace('listen', { ...subject, fd });
+  return new StreamListener(fd, place, claim);
+}
