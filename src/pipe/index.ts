@@ -18,7 +18,7 @@ import { changeCapacity } from './end.js';
 import { PipeReader } from './reader.js';
 import { PipeWriter } from './writer.js';
 
-export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/transfer.js';
+export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/reading.js';
 export { PipeEnd } from './end.js';
 export { PipeReader } from './reader.js';
 export { PIPE_BUF, PipeWriter } from './writer.js';

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import type { ErrorSubject } from '../core/errors.js';
 import { toReadable, toWebReadable } from '../core/streams.js';
-import { ByteReader, type ReadOptions, type SyncReadOptions, type TryReadOptions } from '../core/transfer.js';
+import { ByteReader, type ReadOptions, type SyncReadOptions, type TryReadOptions } from '../core/reading.js';
 import type { SyncWaitOptions, WaitOptions } from '../core/wait.js';
 import { PipeEnd } from './end.js';
 

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import type { WritableStream } from 'node:stream/web';
 import type { ErrorSubject } from '../core/errors.js';
 import { toWebWritable, toWritable } from '../core/streams.js';
-import { ByteWriter } from '../core/transfer.js';
+import { ByteWriter } from '../core/writing.js';
 import type { SyncWaitOptions, WaitOptions } from '../core/wait.js';
 import { PipeEnd } from './end.js';
 

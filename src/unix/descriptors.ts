@@ -2,7 +2,7 @@
 import { MOST_DESCRIPTORS, MSG_CTRUNC, MSG_DONTWAIT, F_DUPFD_CLOEXEC, native } from '../sys/index.js';
 import { checkInteger } from '../core/arguments.js';
 import { argumentError, check, type ErrorSubject, IpcError, rangeError } from '../core/errors.js';
-import type { FirstCall } from '../core/transfer.js';
+import type { FirstCall } from '../core/writing.js';
 
 /** A descriptor to send: its number, or a handle that has one. It stays open here, too. */
 export type Sendable = number | { readonly fd: number };

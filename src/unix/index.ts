@@ -8,7 +8,7 @@
  *   for await (const chunk of socket) await socket.write(chunk);
  * }
  */
-export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/transfer.js';
+export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/reading.js';
 export { type Address, MOST_ADDRESS_BYTES } from './address.js';
 export type { SocketPair } from './connect.js';
 export type { Credentials, Received, Sendable } from './descriptors.js';

@@ -9,13 +9,13 @@ import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { toDuplex } from '../core/streams.js';
 import {
   ByteReader,
-  ByteWriter,
   checkMaxBytes,
   gather,
   type ReadOptions,
   type SyncReadOptions,
   type TryReadOptions,
-} from '../core/transfer.js';
+} from '../core/reading.js';
+import { ByteWriter } from '../core/writing.js';
 import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import {
   checkDescriptors,
