@@ -56,9 +56,11 @@ export function duplicates(descriptors: Int32Array): Int32Array {
   const made: number[] = [];
   try {
     for (const fd of descriptors) {
-      made.push(
-        check(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)', { object: `descriptor ${fd}` }),
-      );
+      const copy = check(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)', {
+        object: `descriptor ${fd}`,
+      });
+      native().holdDescriptor(copy);
+      made.push(copy);
     }
   } catch (why) {
     closeAll(made);
