@@ -12,6 +12,7 @@ import { checkInteger, checkMode, checkOptions, checkString } from '../core/argu
 import { EEXIST, ENOENT } from '../core/errno.js';
 import { argumentError, check, IpcError, systemError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
+import { descriptor, type Mapping } from '../mmap/index.js';
 import { type Seal, SharedMemory, sealBits } from './sharedMemory.js';
 
 export { type Seal, SharedMemory } from './sharedMemory.js';
@@ -25,6 +26,8 @@ export interface CreateOptions {
   size: number;
   /** Permission bits, exactly these whatever the umask; 0600 if omitted. */
   mode?: number;
+  /** Writes into the memory before anybody else can see it; the mapping is closed afterwards. */
+  prepare?: (memory: Mapping) => void;
 }
 
 /** How a memfd is made. */
@@ -56,7 +59,7 @@ function pathOf(name: string): string {
  */
 export function create(name: string, options: CreateOptions): SharedMemory {
   const path = pathOf(name);
-  checkOptions(options, ['size', 'mode']);
+  checkOptions(options, ['size', 'mode', 'prepare']);
   checkInteger('size', options?.size, 1, MOST_BYTES);
   const mode = options.mode ?? 0o600;
   checkMode(mode);
@@ -69,6 +72,10 @@ export function create(name: string, options: CreateOptions): SharedMemory {
   try {
     check(native().fallocate(fd, 0, options.size), 'fallocate', subject);
     check(native().fchmod(fd, mode), 'fchmod', subject);
+    if (options.prepare !== undefined) {
+      using memory = descriptor(fd, options.size, subject);
+      options.prepare(memory);
+    }
     check(native().linkDescriptor(fd, path), 'shm_open', subject);
   } catch (error) {
     native().close(fd);

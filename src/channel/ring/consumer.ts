@@ -19,9 +19,6 @@ import {
 } from './layout.js';
 import { corrupt } from './producer.js';
 
-/** Called for a record: its payload is `bytes` from `start` to `end`, valid during the call. */
-export type Visit = (bytes: Buffer, start: number, end: number, kind: number) => void;
-
 /** Reads records and gives their room back. */
 export class RingConsumer {
   /** The ring's memory. */
@@ -115,20 +112,6 @@ export class RingConsumer {
     return length;
   }
 
-  /** Visits up to `most` records that are there, then gives their room back: how many they were. */
-  drain(visit: Visit, most: number): number {
-    let count = 0;
-    while (count < most) {
-      const at = this.peek();
-      if (at < 0) break;
-      const length = this.length;
-      count++;
-      this.skip();
-      visit(this.bytes, at, at + length, this.kind);
-    }
-    return count;
-  }
-
   /** Bytes that are read and not given back. */
   get unreleased(): number {
     return (this.#head - this.#released) | 0;
@@ -155,9 +138,14 @@ export class RingConsumer {
     return this.#head !== this.#tail || this.#look();
   }
 
-  /** Whether the producer has said that nothing follows, and everything was read. */
+  /** Whether the producer has said that nothing follows what it has published. */
+  get markedEnd(): boolean {
+    return Atomics.load(this.#int32, ENDED) !== 0;
+  }
+
+  /** Whether nothing follows, and everything was read. */
   get ended(): boolean {
-    return Atomics.load(this.#int32, ENDED) !== 0 && !this.ready;
+    return this.markedEnd && !this.ready;
   }
 
   /** Says that this side is about to sleep. False if there is something to do: then do not sleep. */

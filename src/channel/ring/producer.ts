@@ -2,7 +2,6 @@
 import { IpcError } from '../../core/errors.js';
 import { LastArray } from './copy.js';
 import {
-  CAPACITY,
   CONSUMER_ASLEEP,
   ENDED,
   HEAD,
@@ -110,6 +109,11 @@ export class RingProducer {
     return true;
   }
 
+  /** Whether a record of `length` fits now; near the end of the data area it may need twice its size. */
+  hasRoom(length: number): boolean {
+    return this.#lookForRoom(Math.min(2 * (RECORD_HEADER + ((length + 7) & ~7)), this.capacity));
+  }
+
   /** Bytes that are written and not published. */
   get unpublished(): number {
     return (this.#tail - this.#published) | 0;
@@ -131,11 +135,6 @@ export class RingProducer {
     return Atomics.exchange(this.#int32, CONSUMER_ASLEEP, 0) !== 0;
   }
 
-  /** Whether everything published has been taken. */
-  get drained(): boolean {
-    return Atomics.load(this.#int32, HEAD) === this.#published;
-  }
-
   /**
    * Says that this side is about to sleep until a record of `length` fits. False if it fits
    * already: then do not sleep.
@@ -151,10 +150,5 @@ export class RingProducer {
   /** This side does not sleep any more. */
   awake(): void {
     Atomics.store(this.#int32, PRODUCER_ASLEEP, 0);
-  }
-
-  /** The capacity that the memory states, for a look from outside. */
-  get statedCapacity(): number {
-    return this.#int32[CAPACITY] as number;
   }
 }

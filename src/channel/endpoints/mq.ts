@@ -1,0 +1,230 @@
+/**
+ * `mq:/name`: a POSIX message queue. It keeps messages for the next receiver, and takes several
+ * senders. Whoever comes first makes the queue; `?max=` and `?size=` are its limits then.
+ * `?raw` sends and receives messages as they are, for programs that know nothing of us.
+ */
+import { native, POLLIN, POLLOUT } from '../../sys/index.js';
+import { IpcError } from '../../core/errors.js';
+import { ENOENT } from '../../core/errno.js';
+import { onceReady } from '../../core/readiness.js';
+import * as mq from '../../mq/index.js';
+import type { Sink, Source, Visit } from '../contract.js';
+import type { Endpoint, OpenHalf, OpenReceiver, OpenSender } from '../endpoint.js';
+import {
+  END,
+  END_LENGTH,
+  END_TEMPORARY,
+  FIRST,
+  Joiner,
+  MORE,
+  newSenderId,
+  PIECE_HEADER,
+  WHOLE,
+  WHOLE_HEADER,
+} from '../pieces.js';
+import { type EndpointUrl, flagOption, numberOption } from '../url.js';
+
+function openQueue(url: EndpointUrl, access: mq.Access): mq.MessageQueue {
+  const maxMessages = numberOption(url, 'max', 1, 0x7fffffff);
+  const messageSize = numberOption(url, 'size', 1, 0x7fffffff);
+  return mq.openOrCreate(url.rest, {
+    access,
+    ...(maxMessages === undefined ? {} : { maxMessages }),
+    ...(messageSize === undefined ? {} : { messageSize }),
+  });
+}
+
+function remove(queue: mq.MessageQueue): void {
+  try {
+    mq.unlink(queue.name);
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.errno !== -ENOENT) throw error;
+  }
+}
+
+class QueueSink implements Sink {
+  readonly wholeLimit: number;
+  readonly #queue: mq.MessageQueue;
+  readonly #raw: boolean;
+  readonly #temporary: boolean;
+  readonly #buffer: Buffer;
+  readonly #sender = newSenderId();
+  #piece = 0;
+
+  constructor(queue: mq.MessageQueue, raw: boolean, temporary: boolean) {
+    this.#queue = queue;
+    this.#raw = raw;
+    this.#temporary = temporary && queue.created;
+    this.#buffer = Buffer.alloc(queue.messageSize);
+    this.wholeLimit = raw ? queue.messageSize : queue.messageSize - WHOLE_HEADER;
+    if (!raw && queue.messageSize <= PIECE_HEADER) {
+      throw new IpcError({
+        code: 'EMSGSIZE',
+        syscall: 'mq_open',
+        object: queue.name,
+        message: `a queue for messages of ${queue.messageSize} bytes cannot carry a channel, which needs ${PIECE_HEADER + 1}`,
+      });
+    }
+  }
+
+  offer(message: Uint8Array): boolean {
+    if (this.#raw) return this.#queue.trySend(message);
+    this.#buffer[0] = WHOLE;
+    this.#buffer.set(message, WHOLE_HEADER);
+    return this.#queue.trySend(this.#buffer.subarray(0, WHOLE_HEADER + message.length));
+  }
+
+  offerPart(message: Uint8Array, from: number): number {
+    if (this.#raw) {
+      throw new IpcError({
+        code: 'EMSGSIZE',
+        syscall: 'mq_send',
+        object: this.#queue.name,
+        message: `${message.length} bytes are more than the ${this.wholeLimit} of this queue, and ?raw does not split`,
+      });
+    }
+    const buffer = this.#buffer;
+    let next = from;
+    if (next === 0) this.#piece = 0;
+    while (next < message.length) {
+      const size = Math.min(buffer.length - PIECE_HEADER, message.length - next);
+      buffer.writeUInt32LE(next === 0 ? FIRST : MORE, 0);
+      buffer.writeUInt32LE(this.#piece, 4);
+      buffer.writeBigUInt64LE(this.#sender, 8);
+      buffer.writeBigUInt64LE(BigInt(next === 0 ? message.length : next), 16);
+      buffer.set(message.subarray(next, next + size), PIECE_HEADER);
+      if (!this.#queue.trySend(buffer.subarray(0, PIECE_HEADER + size))) break;
+      next += size;
+      this.#piece++;
+    }
+    return next;
+  }
+
+  /** Each message is in the queue as soon as it is taken. */
+  publish(): boolean {
+    return true;
+  }
+
+  offerEnd(): boolean {
+    if (this.#raw) return true;
+    const mark = this.#buffer.subarray(0, END_LENGTH).fill(0);
+    mark[0] = END;
+    mark[1] = this.#temporary ? END_TEMPORARY : 0;
+    mark.writeBigUInt64LE(this.#sender, 8);
+    return this.#queue.trySend(mark);
+  }
+
+  whenWritable = (ready: () => void): (() => void) => onceReady(this.#queue.fd, POLLOUT, ready);
+
+  waitWritable(timeoutMs: number): void {
+    native().poll(this.#queue.fd, POLLOUT, Math.ceil(timeoutMs));
+  }
+
+  release(): void {
+    this.#queue.close();
+  }
+}
+
+class QueueSource implements Source {
+  readonly #queue: mq.MessageQueue;
+  readonly #raw: boolean;
+  readonly #buffer: Buffer;
+  readonly #joiner = new Joiner();
+  #senders: number;
+  #remove: boolean;
+
+  constructor(queue: mq.MessageQueue, raw: boolean, senders: number, temporary: boolean) {
+    this.#queue = queue;
+    this.#raw = raw;
+    this.#senders = senders;
+    this.#remove = temporary && queue.created;
+    this.#buffer = Buffer.alloc(queue.messageSize);
+  }
+
+  /** Receives once: where the message stands, `undefined` = none now, `null` = the end. */
+  #next(): { bytes: Buffer; start: number; end: number } | undefined | null {
+    while (this.#senders > 0) {
+      const length = this.#queue.tryReceiveInto(this.#buffer);
+      if (length === undefined) return undefined;
+      if (this.#raw) return { bytes: this.#buffer, start: 0, end: length };
+      const kind = length === 0 ? undefined : this.#buffer[0];
+      if (kind === WHOLE) return { bytes: this.#buffer, start: WHOLE_HEADER, end: length };
+      if (kind === END && length === END_LENGTH) {
+        this.#senders--;
+        if (((this.#buffer[1] as number) & END_TEMPORARY) !== 0) this.#remove = true;
+      } else if (kind === FIRST || kind === MORE) {
+        const message = this.#joiner.add(this.#buffer, length);
+        if (message !== undefined) return { bytes: message, start: 0, end: message.length };
+      } else {
+        throw new IpcError({
+          code: 'EBADMSG',
+          syscall: 'mq_receive',
+          object: this.#queue.name,
+          message: `a message of ${length} bytes is not in the form of a channel`,
+          hint: 'its sender does not send in the form of docs/protocol.md; ?raw receives messages as they are',
+        });
+      }
+    }
+    return null;
+  }
+
+  take(): Uint8Array | undefined | null {
+    const found = this.#next();
+    if (!found) return found;
+    return found.bytes === this.#buffer ? Uint8Array.prototype.slice.call(found.bytes, found.start, found.end) : found.bytes;
+  }
+
+  takeMany(list: Uint8Array[], most: number): number {
+    let count = 0;
+    while (count < most) {
+      const message = this.take();
+      if (message === undefined) break;
+      if (message === null) return count === 0 ? -1 : count;
+      list.push(message);
+      count++;
+    }
+    return count;
+  }
+
+  drain(visit: Visit, most: number): number {
+    let count = 0;
+    while (count < most) {
+      const found = this.#next();
+      if (found === undefined) break;
+      if (found === null) return count === 0 ? -1 : count;
+      count++;
+      visit(found.bytes, found.start, found.end);
+    }
+    return count;
+  }
+
+  whenReadable = (ready: () => void): (() => void) => onceReady(this.#queue.fd, POLLIN, ready);
+
+  waitReadable(timeoutMs: number): void {
+    native().poll(this.#queue.fd, POLLIN, Math.ceil(timeoutMs));
+  }
+
+  release(ended: boolean): void {
+    if (ended && this.#remove) remove(this.#queue);
+    this.#queue.close();
+  }
+}
+
+/** POSIX message queues as a channel. */
+export const endpoint: Endpoint = {
+  traits: { connected: false, retains: true, bounded: true, multiSender: true },
+  options: ['max', 'size', 'raw'],
+  async sender(url, options: OpenSender): Promise<OpenHalf<Sink>> {
+    const queue = openQueue(url, 'send');
+    try {
+      return { half: new QueueSink(queue, flagOption(url, 'raw'), options.temporary ?? false) };
+    } catch (error) {
+      queue.close();
+      throw error;
+    }
+  },
+  async receiver(url, options: OpenReceiver): Promise<OpenHalf<Source>> {
+    const queue = openQueue(url, 'receive');
+    return { half: new QueueSource(queue, flagOption(url, 'raw'), options.senders ?? 1, options.temporary ?? false) };
+  },
+};

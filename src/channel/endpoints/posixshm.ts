@@ -1,0 +1,242 @@
+/**
+ * `posixshm:/name`: a ring in a POSIX shared memory object, for two processes that share nothing but
+ * its name. The kernel's locks on the object say who is alive, a futex wakes.
+ *
+ * Each end holds an open file description lock (fcntl(2)) on a byte of its own: 0 for the sender, 1
+ * for the receiver; the kernel lets go of it with its owner, however that ends. Byte 2 guards the
+ * name: whoever takes an end, or unlinks the object, does so under that lock and checks that the
+ * name still means the object. An end that somebody has had before cannot be taken again: such an
+ * object is a leftover, its name is removed and a new one made. The object comes into the world
+ * complete (O_TMPFILE and linkat), so there is exactly one maker and nobody sees a half-made ring.
+ */
+import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
+import { callBlocking } from '../../core/blocking.js';
+import { EAGAIN, EEXIST, ENOENT } from '../../core/errno.js';
+import { check, IpcError } from '../../core/errors.js';
+import { namesDescriptor, statusOf } from '../../core/files.js';
+import type { WaitOptions } from '../../core/wait.js';
+import { Waits } from '../../core/waits.js';
+import type { Mapping } from '../../mmap/index.js';
+import * as shm from '../../shm/index.js';
+import type { Sink, Source } from '../contract.js';
+import type { Endpoint, OpenHalf } from '../endpoint.js';
+import { RingConsumer } from '../ring/consumer.js';
+import { CONSUMER_ASLEEP, PRODUCER_ASLEEP } from '../ring/layout.js';
+import type { Link } from '../ring/link.js';
+import { checkRing, formatRing, hasJoined, joinRing, pidOf, type Role, ringBytes } from '../ring/memory.js';
+import { capacityOption, spinOption } from '../ring/options.js';
+import { RingProducer } from '../ring/producer.js';
+import { busy, Deadline } from '../ring/rendezvous.js';
+import { ringSink } from '../ring/sink.js';
+import { ringSource } from '../ring/source.js';
+import { FutexWakeup } from '../ring/wakeup.js';
+import { type EndpointUrl, flagOption } from '../url.js';
+
+const BYTE: Record<Role, number> = { sender: 0, receiver: 1 };
+const NAME_BYTE = 2;
+const OTHER: Record<Role, Role> = { sender: 'receiver', receiver: 'sender' };
+const ASLEEP: Record<Role, number> = { sender: PRODUCER_ASLEEP, receiver: CONSUMER_ASLEEP };
+
+/** Takes a lock at once; false if somebody has it. */
+function tryLock(fd: number, byte: number): boolean {
+  const locked = native().ofdSetLock(fd, F_WRLCK, byte, 1);
+  if (locked === -EAGAIN) return false;
+  check(locked, 'fcntl(F_OFD_SETLK)');
+  return true;
+}
+
+/** Waits for a lock on a thread of its own. */
+async function lock(fd: number, byte: number, options: WaitOptions, owner?: Waits): Promise<void> {
+  const awaited = { syscall: 'fcntl(F_OFD_SETLKW)' };
+  check(await callBlocking((token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1), options, awaited, owner), awaited.syscall);
+}
+
+function isHeld(fd: number, byte: number): boolean {
+  return check(native().ofdGetLock(fd, F_WRLCK, byte, 1), 'fcntl(F_OFD_GETLK)') !== F_UNLCK;
+}
+
+/** Does something while nobody else takes an end of this object or removes its name. */
+async function underNameLock<T>(object: shm.SharedMemory, options: WaitOptions, action: () => T): Promise<T> {
+  await lock(object.fd, NAME_BYTE, options);
+  try {
+    return action();
+  } finally {
+    native().ofdSetLock(object.fd, F_UNLCK, NAME_BYTE, 1);
+  }
+}
+
+/** Whether the name still means this object. */
+function isNamed(object: shm.SharedMemory, name: string): boolean {
+  return namesDescriptor(`/dev/shm${name}`, object.fd);
+}
+
+/** Removes the name if nobody has this end; the end's owner does it else. */
+function removeUnless(byte: number, object: shm.SharedMemory, name: string): Promise<void> {
+  return underNameLock(object, {}, () => {
+    if (!isHeld(object.fd, byte) && isNamed(object, name)) shm.unlink(name);
+  });
+}
+
+/** The other end, as the kernel's locks tell of it. */
+class LockLink implements Link {
+  readonly wakeup: FutexWakeup;
+  readonly #object: shm.SharedMemory;
+  readonly #memory: Mapping;
+  readonly #name: string;
+  readonly #peer: number;
+  readonly #stop = new AbortController();
+  readonly #waits = new Waits();
+  #released = false;
+
+  constructor(object: shm.SharedMemory, memory: Mapping, name: string, role: Role) {
+    this.#object = object;
+    this.#memory = memory;
+    this.#name = name;
+    this.#peer = BYTE[OTHER[role]];
+    this.#waits.referenced = false;
+    this.wakeup = new FutexWakeup(memory.native, memory.int32, ASLEEP[role], ASLEEP[OTHER[role]]);
+  }
+
+  peerAlive(): boolean {
+    return isHeld(this.#object.fd, this.#peer);
+  }
+
+  /** A thread waits for the peer's lock: getting it is the death certificate. */
+  whenPeerGone(gone: () => void): void {
+    lock(this.#object.fd, this.#peer, { signal: this.#stop.signal }, this.#waits).then(
+      () => {
+        if (this.#released) return;
+        // Not ours to keep: who comes next shall see that nobody has that end.
+        native().ofdSetLock(this.#object.fd, F_UNLCK, this.#peer, 1);
+        gone();
+      },
+      () => undefined,
+    );
+  }
+
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    this.wakeup.close();
+    this.#stop.abort();
+    this.#memory.close();
+    try {
+      // The first to go leaves the name to the other, who may not be done yet.
+      await removeUnless(this.#peer, this.#object, this.#name);
+    } finally {
+      this.#object.close();
+    }
+  }
+}
+
+/** Opens the object, or makes it. */
+function openOrMake(name: string, capacity: number): shm.SharedMemory {
+  for (;;) {
+    try {
+      return shm.open(name);
+    } catch (error) {
+      if (!(error instanceof IpcError) || error.errno !== -ENOENT) throw error;
+    }
+    try {
+      return shm.create(name, { size: ringBytes(capacity), prepare: (memory) => formatRing(memory, capacity) });
+    } catch (error) {
+      if (!(error instanceof IpcError) || error.errno !== -EEXIST) throw error;
+    }
+  }
+}
+
+/** An end of the ring that is ours, and its other end taken too. */
+interface Joined {
+  object: shm.SharedMemory;
+  memory: Mapping;
+  capacity: number;
+}
+
+/** Tries to take our end of this object; false if it is a leftover, whose name is gone then. */
+function takeEnd(object: shm.SharedMemory, memory: Mapping, url: EndpointUrl, role: Role): boolean {
+  const name = url.rest;
+  if (!isNamed(object, name)) return false;
+  if (!tryLock(object.fd, BYTE[role])) throw busy(url.href, role, pidOf(memory, role));
+  // Whoever has had our end is dead, or done: its peer may still be reading, by itself.
+  const peerLeft = hasJoined(memory, OTHER[role]) && !isHeld(object.fd, BYTE[OTHER[role]]);
+  if (!peerLeft && joinRing(memory, role)) return true;
+  shm.unlink(name);
+  return false;
+}
+
+/** Waits until the other end is taken, too: until its lock is held by somebody else. */
+async function awaitPeer(joined: Joined, role: Role, options: WaitOptions): Promise<void> {
+  const word = ASLEEP[role];
+  const { memory } = joined;
+  while (!hasJoined(memory, OTHER[role])) {
+    Atomics.store(memory.int32, word, 1);
+    if (hasJoined(memory, OTHER[role])) break;
+    const awaited = { syscall: 'connect' };
+    await callBlocking((token) => native().blockingFutexWait(token, memory.native, word * 4, 1), options, awaited);
+  }
+  Atomics.store(memory.int32, word, 0);
+}
+
+/** Tells who waits for us that we are there. */
+function announce(joined: Joined, role: Role): void {
+  const word = ASLEEP[OTHER[role]];
+  Atomics.store(joined.memory.int32, word, 0);
+  native().futexWake(joined.memory.native, word * 4, 0x7fffffff);
+}
+
+async function join(url: EndpointUrl, role: Role, options: WaitOptions): Promise<{ joined: Joined; link: Link }> {
+  const deadline = new Deadline(options, url.href);
+  for (;;) {
+    const object = openOrMake(url.rest, capacityOption(url));
+    let memory: Mapping | undefined;
+    let taken = false;
+    try {
+      checkOwner(object, url);
+      const mapped = object.map();
+      memory = mapped;
+      const capacity = checkRing(mapped, url.rest);
+      taken = await underNameLock(object, deadline.left(), () => takeEnd(object, mapped, url, role));
+      if (taken) {
+        const joined = { object, memory, capacity };
+        announce(joined, role);
+        await awaitPeer(joined, role, deadline.left());
+        return { joined, link: new LockLink(object, memory, url.rest, role) };
+      }
+    } catch (error) {
+      memory?.close();
+      // Nobody has come: the object goes with us.
+      if (taken) await removeUnless(BYTE[OTHER[role]], object, url.rest);
+      object.close();
+      throw error;
+    }
+    memory.close();
+    object.close();
+  }
+}
+
+/** Refuses memory that another user has put there, and may have filled with anything. */
+function checkOwner(object: shm.SharedMemory, url: EndpointUrl): void {
+  const { uid } = statusOf(object.fd);
+  if (uid === process.geteuid?.() || uid === 0 || flagOption(url, 'anyowner')) return;
+  throw new IpcError({
+    code: 'EACCES',
+    syscall: 'shm_open',
+    object: url.rest,
+    message: `the object belongs to user ${uid}`,
+    hint: '?anyowner lets objects of other users in',
+  });
+}
+
+/** Rings in POSIX shared memory, as a channel. */
+export const endpoint: Endpoint = {
+  traits: { connected: true, retains: false, bounded: true, multiSender: false },
+  options: ['capacity', 'spin', 'anyowner'],
+  async sender(url, options): Promise<OpenHalf<Sink>> {
+    const { joined, link } = await join(url, 'sender', options);
+    return ringSink(new RingProducer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
+  },
+  async receiver(url, options): Promise<OpenHalf<Source>> {
+    const { joined, link } = await join(url, 'receiver', options);
+    return ringSource(new RingConsumer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
+  },
+};
