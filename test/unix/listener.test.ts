@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import {
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { type StreamSocket, stream } from '../../src/unix/index.js';
+import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js';
+import { randomName, temporaryFolder } from '../support/folder.js';
+import { killed, start, startFixture } from '../support/program.js';
+import { peer } from '../support/skips.js';
+import { bytes, socketPath, text } from './support.js';
+
+const O_CLOEXEC = 0o2000000;
+
+test('a listener at a path makes a socket of mode 0600 and a lock file, and close() removes both', async (t) => {
+  openPoller();
+  const path = socketPath(t);
+  const before = countDescriptors();
+  const listener = stream.listen(path);
+  assert.equal(listener.address, path);
+  assert.equal(lstatSync(path).mode, constants.S_IFSOCK | 0o600);
+  assert.equal(lstatSync(`${path}.lock`).mode, constants.S_IFREG | 0o600);
+  assert.deepEqual(readdirSync(dirname(path)), ['s', 's.lock']);
+  assert.equal(flagsOf(listener.fd) & O_CLOEXEC, O_CLOEXEC);
+  listener.close();
+  listener.close();
+  assert.deepEqual(readdirSync(dirname(path)), []);
+  assert.equal(countDescriptors(), before);
+  assert.throws(() => listener.tryAccept(), { code: 'ERR_INTERPROC_CLOSED' });
+});
+
+test('the mode is exactly what was asked for, whatever the umask', (t) => {
+  const folder = temporaryFolder(t);
+  const before = process.umask();
+  try {
+    for (const umask of [0o077, 0]) {
+      process.umask(umask);
+      for (const mode of [0o600, 0o666]) {
+        using listener = stream.listen(join(folder, 's'), { mode });
+        assert.equal(lstatSync(listener.address as string).mode & 0o7777, mode);
+      }
+    }
+  } finally {
+    process.umask(before);
+  }
+});
+
+test('connections are accepted in every form, and in their order', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  assert.equal(listener.tryAccept(), undefined);
+  assert.throws(() => listener.acceptSync({ timeoutMs: 5 }), { code: 'ETIMEDOUT', syscall: 'accept', path });
+  const clients = [1, 2, 3].map(() => stream.tryConnect(path) as StreamSocket);
+  const servers = [listener.tryAccept() as StreamSocket, listener.acceptSync(), await listener.accept()];
+  for (const [index, client] of clients.entries()) {
+    client.writeSync(bytes(`client ${index}`));
+    assert.equal(text(servers[index]?.readSync()), `client ${index}`);
+    assert.equal(flagsOf(servers[index]?.fd as number) & O_CLOEXEC, O_CLOEXEC);
+  }
+  for (const one of [...clients, ...servers]) one.close();
+});
+
+test('an aborted accept loses no connection', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const abort = new AbortController();
+  const accept = listener.accept({ signal: abort.signal });
+  abort.abort();
+  await assert.rejects(accept, { code: 'ABORT_ERR' });
+  using client = await stream.connect(path);
+  using server = await listener.accept();
+  assert.equal(server.peerCredentials.pid, process.pid);
+  assert.equal(client.peerCredentials.pid, process.pid);
+});
+
+test('the loop over connections ends when the listener is closed', async (t) => {
+  const path = socketPath(t);
+  const listener = stream.listen(path);
+  let served = 0;
+  const serving = (async () => {
+    for await (const socket of listener) {
+      served++;
+      socket.close();
+    }
+  })();
+  for (let index = 0; index < 3; index++) {
+    using client = await stream.connect(path);
+    assert.equal(await client.read(), null);
+  }
+  listener.close();
+  await serving;
+  assert.equal(served, 3);
+});
+
+test('a live server keeps its path', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const { ino } = lstatSync(path);
+  assert.throws(() => stream.listen(path), { code: 'EADDRINUSE', syscall: 'bind', path, hint: /s\.lock/ });
+  assert.equal(lstatSync(path).ino, ino);
+  using client = await stream.connect(path);
+  (await listener.accept()).close();
+  assert.equal(await client.read(), null);
+});
+
+test('a live server of another program keeps its path, too, and nothing is left beside it', async (t) => {
+  const path = socketPath(t);
+  const foreign = createServer().listen(path);
+  await once(foreign, 'listening');
+  assert.throws(() => stream.listen(path), { code: 'EADDRINUSE', path, message: /not of interproc/ });
+  assert.deepEqual(readdirSync(dirname(path)), ['s']);
+  foreign.close();
+  await once(foreign, 'close');
+});
+
+test('the socket of a server that was killed is replaced', async (t) => {
+  const path = socketPath(t);
+  for (const who of ['ours', 'python']) {
+    if (who === 'python' && !peer(t, 'python3')) return;
+    const program =
+      'import socket, sys, time\ns = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\nprint("listening", flush=True)\ntime.sleep(1000)';
+    const server = who === 'ours' ? startFixture(t, 'unix-server', [path]) : start(t, 'python3', ['-c', program, path]);
+    assert.equal(await server.line(), 'listening');
+    assert.throws(() => stream.listen(path), { code: 'EADDRINUSE' });
+    await killed(server);
+    assert.ok(lstatSync(path).isSocket(), 'it left its socket behind');
+    await assert.rejects(stream.connect(path), { code: 'ECONNREFUSED', hint: /left its socket file behind/ });
+    using listener = stream.listen(path);
+    using client = await stream.connect(path);
+    (await listener.accept()).close();
+    assert.equal(await client.read(), null);
+  }
+});
+
+test('what is no socket is never replaced, not even through a symbolic link', (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, 'precious');
+  mkdirSync(join(folder, 'sub'));
+  symlinkSync(join(folder, 'target'), join(folder, 'dangling'));
+  symlinkSync(file, join(folder, 'link'));
+  const cases = { file: 'a regular file', sub: 'a folder', dangling: 'a symbolic link', link: 'a symbolic link' };
+  for (const [name, kind] of Object.entries(cases)) {
+    const path = join(folder, name);
+    assert.throws(() => stream.listen(path), { code: 'EADDRINUSE', path, message: new RegExp(`${kind} is there`) });
+  }
+  assert.equal(readFileSync(file, 'utf8'), 'precious');
+  assert.deepEqual(readdirSync(folder), ['dangling', 'file', 'link', 'sub']);
+});
+
+test('a lock file that somebody has planted is not followed, opened or trusted', (t) => {
+  const path = socketPath(t);
+  const victim = join(dirname(path), 'victim');
+  symlinkSync(victim, `${path}.lock`);
+  assert.throws(() => stream.listen(path), { code: 'ELOOP', syscall: 'open', path: `${path}.lock` });
+  assert.deepEqual(readdirSync(dirname(path)), ['s.lock'], 'the link made nothing');
+  const other = socketPath(t);
+  mkdirSync(`${other}.lock`);
+  assert.throws(() => stream.listen(other), { code: 'EISDIR', path: `${other}.lock` });
+});
+
+test('what a server left that died while starting does not stop the next', async (t) => {
+  const path = socketPath(t);
+  const half = createServer().listen(`${path}.new`);
+  await once(half, 'listening');
+  writeFileSync(`${path}.lock`, '');
+  using listener = stream.listen(path);
+  assert.deepEqual(readdirSync(dirname(path)), ['s', 's.lock']);
+  assert.equal(listener.tryAccept(), undefined);
+  half.close();
+});
+
+test('close() leaves alone what has taken its place', (t) => {
+  const path = socketPath(t);
+  const listener = stream.listen(path);
+  const stranger = join(dirname(path), 'stranger');
+  writeFileSync(stranger, 'mine');
+  renameSync(stranger, path);
+  listener.close();
+  assert.equal(readFileSync(path, 'utf8'), 'mine');
+});
+
+test('of two servers started at once exactly one gets the path, fifty times', async (t) => {
+  const path = socketPath(t);
+  const racers = [startFixture(t, 'unix-racer', [path]), startFixture(t, 'unix-racer', [path])];
+  for (const racer of racers) assert.equal(await racer.line(), 'ready');
+  for (let round = 0; round < 50; round++) {
+    for (const racer of racers) racer.say('go');
+    const said = await Promise.all(racers.map((racer) => racer.line()));
+    assert.deepEqual([...said].sort(), ['EADDRINUSE', 'listening'], `round ${round}`);
+    const winner = racers[said.indexOf('listening')];
+    using client = await stream.connect(path);
+    assert.equal(client.peerCredentials.pid, winner?.pid);
+    // Every other round the socket stays behind as that of a crashed server does.
+    winner?.say(round % 2 === 0 ? 'close' : 'drop');
+    assert.equal(await winner?.line(), 'over');
+  }
+});
+
+test('while servers come and go nobody ever connects to one that refuses', async (t) => {
+  const path = socketPath(t);
+  let refused = 0;
+  for (let round = 0; round < 300; round++) {
+    const connecting = stream.connectWhenListening(path);
+    const listener = stream.listen(path);
+    await stream.connect(path).then(
+      (socket) => socket.close(),
+      () => refused++,
+    );
+    (await connecting).close();
+    listener.close();
+  }
+  assert.equal(refused, 0);
+});
+
+test('an abstract name is no file, may hold any byte, and is free again after close()', async () => {
+  const name = randomName('abstract');
+  const before = readdirSync('.');
+  for (const address of [`@${name}`, Uint8Array.from([0, 255, 10, ...bytes(name)])]) {
+    for (let round = 0; round < 2; round++) {
+      using listener = stream.listen(address);
+      assert.throws(() => stream.listen(address), { code: 'EADDRINUSE' });
+      using client = await stream.connect(address);
+      using server = await listener.accept();
+      await client.write(bytes('hello'));
+      assert.equal(text(await server.read()), 'hello');
+    }
+  }
+  assert.deepEqual(readdirSync('.'), before);
+  await assert.rejects(stream.connect(`@${name}`), { code: 'ECONNREFUSED', object: `@${name}` });
+});
+
+test('a client of Node’s net and a listener of ours understand each other', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const client = createConnection(path);
+  using server = await listener.accept();
+  client.end('from net');
+  assert.equal(text(await server.read()), 'from net');
+  assert.equal(await server.read(), null);
+  await server.write(bytes('to net'));
+  server.shutdown();
+  assert.equal(String((await once(client, 'data'))[0]), 'to net');
+});
+
+test('options that cannot be meant are named, and make nothing', (t) => {
+  const path = socketPath(t);
+  assert.throws(() => stream.listen(path, { backlog: -1 }), { code: 'ERR_INTERPROC_RANGE' });
+  assert.throws(() => stream.listen(path, { mode: 0o20000 }), { code: 'ERR_INTERPROC_RANGE' });
+  assert.throws(() => stream.listen(path, { host: 'x' } as never), /unknown option 'host'/);
+  assert.throws(() => stream.listen('@x', { mode: 0o600 }), /has no mode/);
+  assert.throws(() => stream.listen(join(dirname(path), 'none', 's')), { code: 'ENOENT' });
+  assert.deepEqual(readdirSync(dirname(path)), []);
+});
