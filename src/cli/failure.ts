@@ -1,0 +1,30 @@
+/** Errors as the command line shows them: what was wrong and what to do, without a stack trace. */
+
+/** The caller of the command line made a mistake: exit code 2. */
+export class UsageError extends Error {}
+Object.defineProperty(UsageError.prototype, 'name', { value: 'UsageError', writable: true, configurable: true });
+
+/** Codes of the library that say that an argument, here a URL or an option, cannot be meant. */
+const WRONG_USAGE = ['ERR_INTERPROC_URL', 'ERR_INTERPROC_NAME', 'ERR_INTERPROC_ARGUMENT', 'ERR_INTERPROC_RANGE'];
+
+interface Described {
+  code?: unknown;
+  hint?: unknown;
+  message?: unknown;
+}
+
+function missingPackage(message: string): string | undefined {
+  return /^Cannot find package '([^']+)'/.exec(message)?.[1];
+}
+
+/** One line that says what was wrong, a second one with the hint if there is one, and the exit code. */
+export function explain(why: unknown): { text: string; exitCode: number } {
+  const { code, hint, message } = (why ?? {}) as Described;
+  const text = typeof message === 'string' && message !== '' ? message : String(why);
+  const exitCode = why instanceof UsageError || WRONG_USAGE.includes(String(code)) ? 2 : 1;
+  const missing = code === 'ERR_MODULE_NOT_FOUND' ? missingPackage(text) : undefined;
+  if (missing !== undefined) {
+    return { text: `the package ${missing}, which the command line needs, is not installed: npm install ${missing}`, exitCode };
+  }
+  return { text: typeof hint === 'string' ? `${text}\n  ${hint}` : text, exitCode };
+}

@@ -1,0 +1,84 @@
+/** What a mechanism must say about itself to be a row of the tour: one file in rows/ each. */
+import type { StdioOptions } from 'node:child_process';
+
+/** Where a row makes its objects: names that no other tour has, and a private folder on a disk. */
+export interface Place {
+  /** A path in the tour's folder, mode 0700. */
+  path(name: string): string;
+  /** A name for the kernel's flat name spaces, without a slash. */
+  name(name: string): string;
+}
+
+/** One of the two programs, as it is started. */
+export interface Start {
+  /** File of the program beside this one, without `.js`. */
+  readonly program: 'receiver' | 'sender' | 'signalReceiver' | 'signalSender';
+  /** Where it receives or sends, and the way back. */
+  readonly urls: readonly string[];
+  /** Descriptors that it inherits as 3, 4, …; none if omitted. */
+  readonly fds?: readonly number[];
+}
+
+/** A row that is ready to run. */
+export interface Prepared {
+  /** What the table and the JSON name as its address. */
+  readonly url: string;
+  readonly receiver: Start;
+  /** The sender; it may need to know who the receiver is, and is started when that is ready then. */
+  readonly sender: Start | ((receiverPid: number) => Start);
+  /** Called when both programs have been started: lets go of what only they should hold. */
+  started?(): void;
+  /** Removes whatever is left, also after a crash of either program; nothing left is no error. */
+  cleanUp(): void;
+}
+
+/** A mechanism on the tour. */
+export interface Row {
+  /** The name for `--only`. */
+  readonly name: string;
+  /** What the table calls it. */
+  readonly mechanism: string;
+  readonly way: 'file' | 'kernel' | 'memory';
+  readonly family: 'signal' | 'stream' | 'message' | 'memory' | 'sync';
+  /**
+   * The kind of processes that it is meant for: siblings inherit it from their parent; unrelated
+   * ones, each in a session of its own, find it by its name.
+   */
+  readonly processes: 'siblings' | 'unrelated';
+  /** Whether messages of one turn leave together; each one by itself where that is the point. */
+  readonly coalesce: boolean;
+  /** After so long no more messages are begun: a slow disk would take minutes. */
+  readonly mostSeconds?: number;
+  /** Makes what must be there before the programs start. */
+  prepare(place: Place): Prepared;
+}
+
+/** The usual pair of programs at two addresses: one for what is sent and one for the way back. */
+export function pair(
+  url: string,
+  back: string,
+  cleanUp: () => void,
+  fds?: { sender: readonly number[]; receiver: readonly number[] },
+): Prepared {
+  const urls = [url, back];
+  return {
+    url,
+    sender: { program: 'sender', urls, ...(fds === undefined ? {} : { fds: fds.sender }) },
+    receiver: { program: 'receiver', urls, ...(fds === undefined ? {} : { fds: fds.receiver }) },
+    cleanUp,
+  };
+}
+
+/** The `stdio` of a program: what it reports comes through its standard output, and it ends with its parent. */
+export function stdioOf(start: Start): StdioOptions {
+  return ['pipe', 'pipe', 'pipe', ...(start.fds ?? [])];
+}
+
+/** Removes something that may not be there. */
+export function removeIfThere(remove: () => void): void {
+  try {
+    remove();
+  } catch (why) {
+    if ((why as { code?: string }).code !== 'ENOENT') throw why;
+  }
+}

@@ -1,0 +1,14 @@
+/** The mechanisms of the tour in the order in which they run. Adding one is adding a file to rows/ and naming it here. */
+import type { Row } from './row.js';
+import { row as fifo } from './rows/fifo.js';
+import { row as file } from './rows/file.js';
+import { row as fileDurable } from './rows/fileDurable.js';
+import { row as mq } from './rows/mq.js';
+import { row as pipe } from './rows/pipe.js';
+import { row as posixshm } from './rows/posixshm.js';
+import { row as shm } from './rows/shm.js';
+import { row as signal } from './rows/signal.js';
+import { row as unix } from './rows/unix.js';
+
+/** Every row. */
+export const ROWS: readonly Row[] = [file, fileDurable, pipe, fifo, unix, mq, posixshm, shm, signal];

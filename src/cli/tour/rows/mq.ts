@@ -1,0 +1,19 @@
+/** A POSIX message queue. */
+import * as mq from '../../../mq/index.js';
+import { pair, type Row, removeIfThere } from '../row.js';
+
+/** The row. */
+export const row: Row = {
+  name: 'mq',
+  mechanism: 'POSIX message queue',
+  way: 'kernel',
+  family: 'message',
+  processes: 'unrelated',
+  coalesce: true,
+  prepare(place) {
+    const [there, back] = [`/${place.name('mq')}`, `/${place.name('mq-back')}`];
+    return pair(`mq:${there}`, `mq:${back}`, () => {
+      for (const name of [there, back]) removeIfThere(() => mq.unlink(name));
+    });
+  },
+};
