@@ -120,7 +120,8 @@ export class StreamSocket extends DescriptorHandle {
 
   /**
    * Writes all of `bytes`, at least one, with descriptors attached to the first (sendmsg(2),
-   * SCM_RIGHTS). The peer's reading stops before the next bytes that have some attached.
+   * SCM_RIGHTS). They stay open here. One `receive` of the peer brings the descriptors of one send,
+   * perhaps behind bytes that were sent before it, never with bytes that were sent after it.
    *
    * @throws IpcError EBADF (one of `fds` is not open), ETOOMANYREFS, EPIPE
    */
@@ -167,8 +168,8 @@ export class StreamSocket extends DescriptorHandle {
   }
 
   /**
-   * Bytes with what was attached to them (recvmsg(2)), once there are some; `null` at the end. What
-   * was sent with different descriptors or credentials never comes in one piece.
+   * Bytes with what was attached to them (recvmsg(2)), once there are some; `null` at the end. A piece
+   * ends with the bytes of a send that had descriptors attached.
    *
    * @throws IpcError EMFILE: the descriptors that came along do not fit into this process. None of
    *   them is left open, and the error's `data` has the bytes.
