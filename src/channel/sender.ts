@@ -122,6 +122,7 @@ export class Sender {
   #enqueue(message: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     checkBytes('message', message);
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#claimed) throw new TypeError('claimed room must be committed or aborted before anything else is sent');
     if (message.length > LONGEST_MESSAGE) this.#refuseWhole(message.length);
     if (this.#queue.length > 0 && this.#queuedBytes + message.length > this.#highWaterMark) {
       throw codedError(
@@ -357,9 +358,12 @@ export class Sender {
     }
   }
 
-  /** Gives everything back at once: what was not published is dropped, no end mark is sent. */
+  /** Gives everything back at once: what was not published is dropped, no end mark is sent. Ends a `close()` that waits. */
   destroy(): void {
-    if (this.#closing.begun) return;
+    if (this.#closing.begun) {
+      if (this.#failure === undefined) this.#break(closedError(`the sender ${this.url}`));
+      return;
+    }
     const end = this.#closing.begin();
     this.#shut();
     void Promise.resolve(this.#sink.release(false)).then(() => end('destroyed'));
