@@ -17,9 +17,12 @@ export interface Other {
  *
  * @param script `import.meta.url` of the program
  * @param args its arguments; the first by custom names the role
+ * @param descriptors what it inherits, as its descriptors 3 and up
  */
-export function startOther(script: string, args: readonly string[]): Other {
-  const child = spawn(process.execPath, [fileURLToPath(script), ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
+export function startOther(script: string, args: readonly string[], descriptors: readonly number[] = []): Other {
+  const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', ...descriptors],
+  });
   const ended = new Promise<boolean>((resolve) => {
     child.once('error', () => resolve(false));
     child.once('exit', (code) => {

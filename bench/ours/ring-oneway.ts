@@ -1,0 +1,132 @@
+/**
+ * One way through the ring, without the channel: both sides look again and again, and none calls the kernel.
+ *
+ *   --mechanism shm|posixshm   where the memory comes from
+ *   --publish N                the producer publishes after every N messages (default 1)
+ *   --mode copy|place          copied in and out (default), or its fields written and read in the ring as 32-bit integers
+ */
+import { RingConsumer } from '../../src/channel/ring/consumer.js';
+import { RingProducer } from '../../src/channel/ring/producer.js';
+import { startOther } from '../support/pair.js';
+import { Check, Stock } from '../support/payload.js';
+import { now, readOptions, reportOneWay, type Work, workArguments } from '../support/report.js';
+import { CAPACITY, makeRings, openRing } from './memory.js';
+
+const MIX = 0x9e3779b1 | 0;
+
+function sendCopied(ring: RingProducer, work: Work, publish: number): void {
+  const stock = new Stock(work.size);
+  let left = publish;
+  for (let n = 0; n < work.total; n++) {
+    const message = stock.messages[stock.slot(n)]!;
+    while (!ring.push(message)) ring.publish();
+    stock.renew(n);
+    if (--left === 0) {
+      ring.publish();
+      left = publish;
+    }
+  }
+  ring.publish();
+}
+
+function sendInPlace(ring: RingProducer, words: Int32Array, work: Work, publish: number): void {
+  if (work.size !== 64) throw new RangeError('--mode place is for messages of 64 bytes');
+  let left = publish;
+  for (let n = 0; n < work.total; n++) {
+    let at = ring.claim(64);
+    while (at < 0) {
+      ring.publish();
+      at = ring.claim(64);
+    }
+    const field = at >> 2;
+    words[field] = n;
+    words[field + 1] = MIX;
+    words[field + 2] = Math.imul(2, MIX);
+    words[field + 3] = Math.imul(3, MIX);
+    words[field + 4] = Math.imul(4, MIX);
+    words[field + 5] = Math.imul(5, MIX);
+    words[field + 6] = Math.imul(6, MIX);
+    words[field + 7] = Math.imul(7, MIX);
+    words[field + 8] = Math.imul(8, MIX);
+    words[field + 9] = Math.imul(9, MIX);
+    words[field + 10] = Math.imul(10, MIX);
+    words[field + 11] = Math.imul(11, MIX);
+    words[field + 12] = Math.imul(12, MIX);
+    words[field + 13] = Math.imul(13, MIX);
+    words[field + 14] = Math.imul(14, MIX);
+    words[field + 15] = Math.imul(15, MIX);
+    ring.commit();
+    if (--left === 0) {
+      ring.publish();
+      left = publish;
+    }
+  }
+  ring.publish();
+}
+
+/** Receives until so many messages have come; room is given back as in `bench/c/ring-oneway.c`. */
+function receiveCopied(ring: RingConsumer, check: Check, until: number): void {
+  const message = new Uint8Array(new ArrayBuffer(check.size));
+  const words = new Int32Array(message.buffer);
+  const eighth = CAPACITY >> 3;
+  while (check.count < until) {
+    while (check.count < until) {
+      const length = ring.popInto(message);
+      if (length < 0) break;
+      if (length !== check.size) throw new Error(`a message of ${length} bytes`);
+      check.seeWords(words, 0);
+      if (ring.unreleased >= eighth) ring.release();
+    }
+    ring.release();
+    while (check.count < until && !ring.ready);
+  }
+}
+
+function receiveInPlace(ring: RingConsumer, words: Int32Array, check: Check, until: number): void {
+  const eighth = CAPACITY >> 3;
+  while (check.count < until) {
+    while (check.count < until) {
+      const at = ring.peek();
+      if (at < 0) break;
+      if (ring.length !== check.size) throw new Error(`a message of ${ring.length} bytes`);
+      check.seeWords(words, at >> 2);
+      ring.skip();
+      if (ring.unreleased >= eighth) ring.release();
+    }
+    ring.release();
+    while (check.count < until && !ring.ready);
+  }
+}
+
+async function main(): Promise<void> {
+  const { work, text, number, words } = readOptions(20_000_000);
+  const publish = number('publish', 1);
+  const mode = text('mode', 'copy');
+  if (words[0] === 'send') {
+    const memory = openRing(words[1]!);
+    const ring = new RingProducer(memory.buffer, CAPACITY);
+    if (mode === 'copy') sendCopied(ring, work, publish);
+    else sendInPlace(ring, memory.int32, work, publish);
+    return;
+  }
+  const mechanism = text('mechanism', 'shm');
+  const { rings, names, descriptors, forget } = makeRings(mechanism, 1);
+  const memory = rings[0]!;
+  const args = ['send', names[0]!, '--publish', String(publish), '--mode', mode, ...workArguments(work)];
+  const sender = startOther(import.meta.url, args, descriptors);
+  const ring = new RingConsumer(memory.buffer, CAPACITY);
+  const check = new Check(work.size);
+  const receive = (until: number): void => {
+    if (mode === 'copy') receiveCopied(ring, check, until);
+    else receiveInPlace(ring, memory.int32, check, until);
+  };
+  receive(work.warmup);
+  const start = now();
+  receive(work.total);
+  const end = now();
+  const ended = await sender.ended;
+  forget();
+  reportOneWay(work.size, work.count, start, end, ended && check.passed(work.total));
+}
+
+await main();
