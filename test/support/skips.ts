@@ -13,7 +13,7 @@ export function peer(t: Pick<TestContext, 'skip'>, program: string): boolean {
     execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
     return true;
   } catch {
-    if (process.env['CI'] && !MAY_BE_MISSING_IN_CI.includes(program)) {
+    if (process.env.CI && !MAY_BE_MISSING_IN_CI.includes(program)) {
       throw new Error(`${program} is not installed, and in CI it must be (test/support/skips.ts)`);
     }
     t.skip(`${program} is not installed`);

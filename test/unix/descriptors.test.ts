@@ -43,7 +43,7 @@ test('handles are sent as well as numbers, in every form', async (t) => {
   const all = [await second.receive(), second.receiveSync(), second.tryReceive()];
   assert.deepEqual(all.map((one) => text(one?.data)).join(''), 'abc');
   for (const one of all) {
-    const [into, from] = one?.fds as [number, number];
+    const [into, from] = (one as Received).fds as [number, number];
     using writer = pipe.writerFromFd(into);
     using reader = pipe.readerFromFd(from);
     writer.writeSync(bytes('through the copy'));
