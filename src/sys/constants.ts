@@ -78,6 +78,7 @@ export const EFD_SEMAPHORE = 1;
 /** inotify(7). */
 export const IN_MODIFY = 0x2;
 export const IN_ATTRIB = 0x4;
+export const IN_CLOSE_WRITE = 0x8;
 export const IN_MOVED_TO = 0x80;
 export const IN_CREATE = 0x100;
 export const IN_DELETE_SELF = 0x400;

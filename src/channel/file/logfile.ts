@@ -1,7 +1,7 @@
 /** The open file itself: what sender and receiver do alike. */
 import { constants } from 'node:fs';
 import { EAGAIN, EEXIST, EINTR, ENOENT } from '../../core/errno.js';
-import { check, IpcError } from '../../core/errors.js';
+import { check, IpcError, systemError } from '../../core/errors.js';
 import { isKind, kindOf, statusOf } from '../../core/files.js';
 import { DescriptorHandle } from '../../core/handle.js';
 import { LOCK_NB, native, O_NONBLOCK } from '../../sys/index.js';
@@ -43,10 +43,14 @@ export class LogFile extends DescriptorHandle {
     this.#words = new Int32Array(new BigInt64Array([this.device, this.inode]).buffer);
   }
 
-  /** Opens what is there; `undefined` if nothing is. Symbolic links are refused (ELOOP). */
-  static open(path: string, access: number): LogFile | undefined {
+  /**
+   * Opens what is there; `undefined` if nothing is. Symbolic links are refused (ELOOP).
+   *
+   * @param path the name by which the file is known, if it has been renamed since
+   */
+  static open(place: string, access: number, path: string = place): LogFile | undefined {
     // A FIFO in this place would make the open wait without O_NONBLOCK; a regular file does not care.
-    const fd = native().open(path, access | constants.O_NOFOLLOW | O_NONBLOCK, 0);
+    const fd = native().open(place, access | constants.O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd === -ENOENT) return undefined;
     return new LogFile(check(fd, 'open', { path }), path);
   }
@@ -95,6 +99,30 @@ export class LogFile extends DescriptorHandle {
       done += got;
     }
     return done;
+  }
+
+  /**
+   * Appends the first `length` bytes, and `more`, in as few system calls as the kernel allows.
+   *
+   * @param keep told how many of the bytes were written if the rest could not be (ENOSPC, EFBIG):
+   *   answers how many are to stay
+   */
+  append(bytes: Uint8Array, length: number, more: Uint8Array | undefined, keep: (done: number) => number): void {
+    const total = length + (more?.length ?? 0);
+    let done = 0;
+    while (done < total) {
+      const result =
+        more === undefined || done >= length
+          ? native().write(this.fd, done < length ? bytes : (more as Uint8Array), done < length ? done : done - length, done < length ? length - done : total - done)
+          : native().writev(this.fd, bytes, done, length - done, more, 0, more.length);
+      if (result === -EINTR) continue;
+      if (result < 0) {
+        const stays = done === 0 ? 0 : keep(done);
+        if (stays < done) native().ftruncate(this.fd, this.size() - (done - stays));
+        throw systemError(result, 'write', { path: this.path });
+      }
+      done += result;
+    }
   }
 
   /** flock(2), at once or not at all. */

@@ -98,12 +98,7 @@ export function* begin(log: Appended): Generator<void, boolean, void> {
   if (file.size() !== found.end) check(native().ftruncate(file.fd, found.end), 'ftruncate', { path: file.path });
   const temporary = log.temporary && (log.created || found.temporary);
   const salt = newSalt(found.salt);
-  const start = startRecord(salt, temporary ? TEMPORARY : 0);
-  const written = native().write(file.fd, start, 0, START_BYTES);
-  if (written !== START_BYTES) {
-    native().ftruncate(file.fd, found.end);
-    check(written < 0 ? written : native().write(file.fd, start, 0, START_BYTES), 'write', { path: file.path });
-  }
+  file.append(startRecord(salt, temporary ? TEMPORARY : 0), START_BYTES, undefined, () => 0);
   log.salt = salt;
   log.size = found.end + START_BYTES;
   return temporary;

@@ -1,5 +1,6 @@
 /** Finds the last whole message of a log, by the headers of its records. */
 import { checkVersion, damaged, END, MOVED, notOurs, RECORD_HEADER, recordBytes, START, startState, TEMPORARY, u32 } from './format.js';
+import { LONGEST_MESSAGE } from '../contract.js';
 import type { LogFile } from './logfile.js';
 
 const CHUNK = 1 << 20;
@@ -29,7 +30,7 @@ export function* scan(file: LogFile, ownSalt = 0): Generator<void, Scan, void> {
   let valid = 0;
   for (;;) {
     const at = found.end - base;
-    if (at + RECORD_HEADER > valid || (u32(bytes, at) > CHUNK && at + 24 > valid)) {
+    if (at + RECORD_HEADER > valid || at + markBytes(u32(bytes, at)) > valid) {
       if (base !== found.end || valid === 0) {
         base = found.end;
         valid = file.read(bytes, 0, Math.min(bytes.length, size - base), base);
@@ -67,8 +68,12 @@ export function* scan(file: LogFile, ownSalt = 0): Generator<void, Scan, void> {
       return found;
     }
     found.end += total;
-    if (found.end - base > valid) valid = 0;
   }
+}
+
+/** The payload of a message is skipped, that of a mark is looked at. */
+function markBytes(word: number): number {
+  return word <= LONGEST_MESSAGE ? RECORD_HEADER : recordBytes(word);
 }
 
 /** Whether the file holds nothing but zeros from here on, as a power failure can leave it. */

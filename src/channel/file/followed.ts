@@ -1,0 +1,100 @@
+/** The file that a receiver reads: opened when it is there, exchanged when the log goes on in another. */
+import { constants, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { IpcError } from '../../core/errors.js';
+import { statusAt } from '../../core/files.js';
+import { LOCK_SH, LOCK_UN } from '../../sys/index.js';
+import { START_BYTES, startState, u32 } from './format.js';
+import { LogFile } from './logfile.js';
+import { Watch } from './watch.js';
+
+/** A path that is followed through rotation. */
+export class Followed {
+  readonly path: string;
+  /** The file that is read now; `undefined` while there is none. */
+  file: LogFile | undefined;
+  #watch: Watch | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Whether a file is open, after trying to open it. */
+  open(): boolean {
+    this.file ??= LogFile.open(this.path, constants.O_RDONLY);
+    return this.file !== undefined;
+  }
+
+  /**
+   * Whether the path names another file by now and nobody appends to the one that is read: what it
+   * holds is all there will be. A sender that still has it will write down where it goes on.
+   */
+  isReplaced(): boolean {
+    const file = this.file as LogFile;
+    if (file.named() !== 'other' || !file.lock(LOCK_SH)) return false;
+    file.lock(LOCK_UN);
+    return true;
+  }
+
+  /** Closes the file; the next `open()` takes what the path names then. */
+  leave(): void {
+    this.file?.close();
+    this.file = undefined;
+  }
+
+  /**
+   * Goes on with the file that a MOVED mark names. If that was renamed in its turn, it is looked for
+   * in the folder.
+   *
+   * @throws IpcError ENOENT: it is gone, and messages with it
+   */
+  goOn(inode: bigint, salt: number): void {
+    this.leave();
+    for (const path of this.#places()) {
+      const file = openIf(path, inode, salt, this.path);
+      if (file === undefined) continue;
+      this.file = file;
+      return;
+    }
+    throw new IpcError({
+      code: 'ENOENT',
+      syscall: 'open',
+      path: this.path,
+      message: 'the log went on in a file that is gone: messages were lost',
+      hint: 'the receiver was slower than the rotation removed files; keep more of them',
+    });
+  }
+
+  *#places(): Generator<string, void, void> {
+    yield this.path;
+    const folder = dirname(this.path);
+    for (const name of readdirSync(folder)) yield join(folder, name);
+  }
+
+  /** Begins to watch; what happens from now on is noticed. Look afterwards, then `wait`. */
+  watch(): Watch {
+    this.#watch ??= new Watch(this.path);
+    this.#watch.clear();
+    this.#watch.set(this.file);
+    return this.#watch;
+  }
+
+  close(): void {
+    this.leave();
+    this.#watch?.close();
+    this.#watch = undefined;
+  }
+}
+
+/** Opens what is in this place if it is the file with this inode that begins with this salt. */
+function openIf(place: string, inode: bigint, salt: number, path: string): LogFile | undefined {
+  // Looked at first: opening a FIFO or a device could be noticed by others.
+  if (statusAt(place)?.ino !== inode) return undefined;
+  const file = LogFile.open(place, constants.O_RDONLY, path);
+  if (file === undefined) return undefined;
+  const start = Buffer.alloc(START_BYTES);
+  const length = file.read(start, 0, START_BYTES, 0);
+  if (startState(start, 0, length) === 'start' && u32(start, 4) === salt) return file;
+  file.close();
+  return undefined;
+}
