@@ -66,12 +66,26 @@ export class Connection {
     return this.receiver.messages(options);
   }
 
-  /** Sends what waits and the end mark, then gives both directions back. */
+  /** Sends what waits and the end mark, then gives both directions back. A peer that has closed before is no error. */
   async close(): Promise<void> {
     try {
       await this.sender.close();
+    } catch (error) {
+      if (!this.#peerHasClosed()) throw error;
     } finally {
       await this.receiver.close();
+    }
+  }
+
+  /** Whether the peer's end mark has come. What stands before it is not wanted any more. */
+  #peerHasClosed(): boolean {
+    try {
+      for (;;) {
+        const message = this.receiver.tryReceive();
+        if (!message) return message === null;
+      }
+    } catch {
+      return false;
     }
   }
 
