@@ -174,6 +174,12 @@ void ip_discard_descriptor(ip_call *call, int64_t result);
 #define IP_CANCEL_SIGNAL (SIGRTMAX - 1) /* interrupts a blocked thread */
 #define IP_MASK_SIGNAL (SIGRTMAX - 2)   /* makes a thread take over the process's mask */
 
+/* A real-time signal cannot be sent once the user's signals reach RLIMIT_SIGPENDING (EAGAIN); a
+   standard one always can. For that case alone this one does the work of both: the kernel never
+   sends it. False if the process has a use of its own for it. */
+#define IP_SPARE_SIGNAL SIGSTKFLT
+bool ip_spare_signal_is_ours(void);
+
 void ip_signals_release_all(ip_environment *environment);
 
 #endif

@@ -107,8 +107,8 @@ export function descriptor(fd: number, length: number, subject?: ErrorSubject): 
 }
 
 /**
- * Private memory of this process, zero-filled (mmap(2) with MAP_ANONYMOUS): for the threads of one
- * process and for trying things out. What other processes are to see is made with `shm.memfd`.
+ * Private memory of this thread, zero-filled (mmap(2) with MAP_ANONYMOUS), for trying things out.
+ * What other processes or workers are to see is made with `shm.memfd`.
  *
  * @param size bytes, 1 to 2^32
  */

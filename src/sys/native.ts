@@ -114,6 +114,10 @@ interface EventfdCalls {
   eventfdWrite(fd: number, value: bigint): Result;
   eventfdRead(fd: number): bigint | Result;
   eventfdRing(fd: number): Result;
+  /** An epoll(7) instance that tells when the counter was read. */
+  eventfdReads(fd: number): Result;
+  /** Blocks this thread; 0 if there was none in time. */
+  eventfdAwaitRead(reads: number, timeoutMs: number): Result;
 }
 
 interface SignalCalls {
