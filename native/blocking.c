@@ -9,10 +9,7 @@
  * whoever cancels repeats it until the call is reported done. A call that had succeeded by then is
  * reported as a success: nothing it took is lost.
  *
- * A real-time signal cannot be sent once the user's signals reach RLIMIT_SIGPENDING (EAGAIN); a
- * standard one always can. For that case alone SPARE_SIGNAL is used, which the kernel never sends.
- *
- * The threads block every signal but these two, so that none of the process's signals is handled
+ * The threads block every signal but this one and IP_SPARE_SIGNAL, so that none of the process's signals is handled
  * on them.
  */
 #include "interproc.h"
@@ -29,7 +26,6 @@
 
 #define IDLE_SECONDS 5 /* how long a thread without work is kept */
 #define STACK_SIZE (64 * 1024)
-#define SPARE_SIGNAL SIGSTKFLT
 
 typedef struct waiting_thread {
   pthread_t id;
@@ -63,11 +59,11 @@ static pthread_cond_t some_call_finished; /* told to threads that wait for one s
 
 static void interrupted(int number) { (void)number; }
 
-static void install_handler_for(int number) {
+static void install_handler(void) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = interrupted; /* without SA_RESTART: the call returns EINTR */
-  sigaction(number, &action, NULL);
+  sigaction(IP_CANCEL_SIGNAL, &action, NULL);
 }
 
 static void set_up_pool(void) {
@@ -76,17 +72,7 @@ static void set_up_pool(void) {
   pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_cond_init(&some_call_finished, &clock);
   pthread_condattr_destroy(&clock);
-  install_handler_for(IP_CANCEL_SIGNAL);
-}
-
-/* False if this process has a use of its own for it. */
-static bool spare_signal_is_free(void) {
-  struct sigaction present;
-  if (sigaction(SPARE_SIGNAL, NULL, &present) != 0) return false;
-  if ((present.sa_flags & SA_SIGINFO) == 0 && present.sa_handler == interrupted) return true;
-  if ((present.sa_flags & SA_SIGINFO) != 0 || present.sa_handler != SIG_DFL) return false;
-  install_handler_for(SPARE_SIGNAL);
-  return true;
+  install_handler();
 }
 
 static void link_running(ip_job *job) {
@@ -181,7 +167,7 @@ static int start_thread(ip_job *job) {
   sigset_t all_but_ours, before;
   sigfillset(&all_but_ours);
   sigdelset(&all_but_ours, IP_CANCEL_SIGNAL);
-  sigdelset(&all_but_ours, SPARE_SIGNAL);
+  sigdelset(&all_but_ours, IP_SPARE_SIGNAL);
   pthread_sigmask(SIG_SETMASK, &all_but_ours, &before); /* the new thread inherits it */
   int failed = pthread_create(&thread->id, &attributes, wait_for_work, thread);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -263,8 +249,8 @@ napi_value ip_block(napi_env env, napi_value token, ip_call *call) {
 static void interrupt(ip_job *job) {
   atomic_store(&job->cancelled, true);
   if (job->thread == NULL) return;
-  if (pthread_kill(job->thread->id, IP_CANCEL_SIGNAL) == EAGAIN && spare_signal_is_free()) {
-    pthread_kill(job->thread->id, SPARE_SIGNAL);
+  if (pthread_kill(job->thread->id, IP_CANCEL_SIGNAL) == EAGAIN && ip_spare_signal_is_ours()) {
+    pthread_kill(job->thread->id, IP_SPARE_SIGNAL);
   }
 }
 

@@ -41,6 +41,7 @@ static void take_mask(int number, siginfo_t *from, void *context) {
   (void)number;
   (void)from;
   sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+  if (sigismember(mask, IP_MASK_SIGNAL) == 1) return; /* IP_SPARE_SIGNAL on a thread that blocks everything else */
   uint64_t ours = atomic_load(&managed), blocked = atomic_load(&held);
   for (int signal = 1; signal <= SIGNALS; signal++) {
     if ((ours & BIT(signal)) == 0) continue;
@@ -62,6 +63,23 @@ static void install_handler(void) {
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&action.sa_mask);
   sigaction(IP_MASK_SIGNAL, &action, NULL);
+}
+
+bool ip_spare_signal_is_ours(void) {
+  struct sigaction action;
+  if (sigaction(IP_SPARE_SIGNAL, NULL, &action) != 0) return false;
+  if ((action.sa_flags & SA_SIGINFO) != 0) return action.sa_sigaction == take_mask;
+  if (action.sa_handler != SIG_DFL) return false;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = take_mask;
+  action.sa_flags = SA_SIGINFO; /* without SA_RESTART: a blocked call returns EINTR */
+  sigfillset(&action.sa_mask);
+  return sigaction(IP_SPARE_SIGNAL, &action, NULL) == 0;
+}
+
+static void tell_thread(int thread) {
+  if (syscall(SYS_tgkill, getpid(), thread, IP_MASK_SIGNAL) == 0 || errno != EAGAIN) return;
+  if (ip_spare_signal_is_ours()) syscall(SYS_tgkill, getpid(), thread, IP_SPARE_SIGNAL);
 }
 
 /* The signals that a thread blocks, and those that wait for it alone; false if it is gone. */
@@ -92,7 +110,7 @@ static int tell_threads(uint64_t changed, uint64_t wanted) {
     if (entry->d_name[0] == '.' || !signals_of(entry->d_name, &blocked, &pending)) continue;
     bool deaf = (blocked & BIT(IP_MASK_SIGNAL)) != 0;
     if (deaf ? (pending & BIT(IP_MASK_SIGNAL)) != 0 : (blocked & changed) == wanted) continue;
-    syscall(SYS_tgkill, getpid(), atoi(entry->d_name), IP_MASK_SIGNAL);
+    tell_thread(atoi(entry->d_name));
     if (!deaf) told++;
   }
   closedir(tasks);

@@ -89,9 +89,16 @@ export abstract class Handle implements WaitOwner {
   }
 }
 
-const abandoned = new FinalizationRegistry<{ fd: number; what: string }>(({ fd, what }) => {
+interface Abandoned {
+  fd: number;
+  what: string;
+  alsoRelease: (() => void) | undefined;
+}
+
+const abandoned = new FinalizationRegistry<Abandoned>(({ fd, what, alsoRelease }) => {
   forgetDescriptor(fd);
   native().close(fd);
+  alsoRelease?.();
   process.emitWarning(`${what} was garbage collected without close(); its descriptor ${fd} is closed now`, {
     type: 'InterprocWarning',
     code: 'INTERPROC_NOT_CLOSED',
@@ -101,13 +108,15 @@ const abandoned = new FinalizationRegistry<{ fd: number; what: string }>(({ fd, 
 /** A handle that is a descriptor. */
 export abstract class DescriptorHandle extends Handle {
   readonly #fd: number;
+  readonly #alsoRelease: (() => void) | undefined;
 
-  /** Takes over `fd`, which is closed with the handle. */
-  constructor(fd: number, what: string) {
+  /** Takes over `fd`, which is closed with the handle; then `alsoRelease`, which must not hold the handle, is called. */
+  constructor(fd: number, what: string, alsoRelease?: () => void) {
     super();
     this.#fd = fd;
+    this.#alsoRelease = alsoRelease;
     native().holdDescriptor(fd);
-    abandoned.register(this, { fd, what }, this);
+    abandoned.register(this, { fd, what, alsoRelease }, this);
   }
 
   /** The descriptor's number, -1 after `close()`. To hand it to a child, name it in `stdio`. */
@@ -119,6 +128,7 @@ export abstract class DescriptorHandle extends Handle {
     abandoned.unregister(this);
     forgetDescriptor(this.#fd);
     native().close(this.#fd);
+    this.#alsoRelease?.();
   }
 
   protected override details(): Record<string, unknown> {

@@ -2,10 +2,12 @@
  * eventfd(2): a 64-bit counter in the kernel. Adding wakes who waits; waiting takes the sum, or 1
  * as a semaphore. It has no name: a peer gets it in `stdio` or over a Unix socket.
  */
-import { EFD_SEMAPHORE, F_DUPFD_CLOEXEC, native, POLLIN, POLLOUT } from '../sys/index.js';
+import { readlinkSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { EFD_SEMAPHORE, F_DUPFD_CLOEXEC, F_GETFL, F_SETFL, native, O_NONBLOCK, POLLIN, POLLOUT } from '../sys/index.js';
 import { checkInteger, checkOptions } from '../core/arguments.js';
-import { EAGAIN } from '../core/errno.js';
-import { argumentError, check, rangeError, systemError, timeoutError } from '../core/errors.js';
+import { EAGAIN, EINTR } from '../core/errno.js';
+import { argumentError, check, IpcError, rangeError, systemError, timeoutError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { watchEdges, whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
@@ -19,14 +21,18 @@ export interface EventfdOptions {
   semaphore?: boolean;
 }
 
+/** A blocked thread looks up this often, so that a worker can be terminated. */
+const SLICE_MS = 50;
 const MOST = 0xfffffffffffffffen;
 const ADDED = { syscall: 'eventfd_write' };
 const TAKEN = { syscall: 'eventfd_read' };
 const trace = traceOf('eventfd');
 
 function amount(value: number | bigint): bigint {
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw rangeError(`n must be a whole number, got ${value}`);
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw argumentError(`n must be a number or a bigint, got ${String(value)}`);
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw rangeError(`n must be a whole number, got ${value}`);
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw argumentError(`n must be a number or a bigint, got ${String(value)}`);
   const n = BigInt(value);
   if (n < 0n || n > MOST) throw rangeError(`n must be from 0 to 2^64 - 2, got ${n}`);
   return n;
@@ -74,6 +80,7 @@ export class Eventfd extends DescriptorHandle {
   #addLater(n: number | bigint, options: WaitOptions | undefined): Promise<void> {
     return pend<void>(this, options, ADDED, (settle) => {
       const duplicate = check(native().fcntl(this.fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
+      native().holdDescriptor(duplicate);
       const end = (): void => {
         watch.close();
         native().close(duplicate);
@@ -97,7 +104,21 @@ export class Eventfd extends DescriptorHandle {
 
   /** As `add`, blocking this thread. */
   addSync(n: number | bigint = 1n, options?: SyncWaitOptions): void {
-    whenPossibleSync(this, POLLOUT, () => this.tryAdd(n) || undefined, options, ADDED);
+    const timeoutMs = checkTimeout(options?.timeoutMs);
+    if (this.tryAdd(n)) return;
+    const deadline = performance.now() + timeoutMs;
+    const reads = check(native().eventfdReads(this.fd), 'epoll_create1');
+    native().holdDescriptor(reads);
+    try {
+      for (let left = timeoutMs; left > 0; left = deadline - performance.now()) {
+        const read = native().eventfdAwaitRead(reads, Math.min(Math.ceil(left), SLICE_MS));
+        if (read < 0 && read !== -EINTR) check(read, 'epoll_wait');
+        if (read > 0 && this.tryAdd(n)) return;
+      }
+    } finally {
+      native().close(reads);
+    }
+    throw timeoutError(ADDED.syscall, timeoutMs);
   }
 
   /** Takes what is there: the sum since the last time, or 1 as a semaphore; `undefined` if it is 0. */
@@ -132,8 +153,18 @@ export function create(options: EventfdOptions = {}): Eventfd {
   return new Eventfd(check(native().eventfd(initial, options.semaphore === true ? EFD_SEMAPHORE : 0), 'eventfd'));
 }
 
-/** Takes over an eventfd that was received or inherited; it is closed with the handle. */
+/**
+ * Takes over an eventfd that was received or inherited; it is closed with the handle. From now on
+ * it is non-blocking (O_NONBLOCK), for everybody who shares it.
+ *
+ * @throws IpcError EBADF, EINVAL for a descriptor of something else
+ */
 export function fromDescriptor(fd: number): Eventfd {
   checkInteger('fd', fd, 0, 0x7fffffff);
+  const flags = check(native().fcntl(fd, F_GETFL, 0), 'fcntl(F_GETFL)');
+  if (readlinkSync(`/proc/self/fd/${fd}`) !== 'anon_inode:[eventfd]') {
+    throw new IpcError({ code: 'EINVAL', syscall: 'fcntl(F_GETFL)', message: `descriptor ${fd} is no eventfd` });
+  }
+  if ((flags & O_NONBLOCK) === 0) check(native().fcntl(fd, F_SETFL, flags | O_NONBLOCK), 'fcntl(F_SETFL)');
   return new Eventfd(fd);
 }

@@ -45,7 +45,7 @@ const DEFAULT_SIZE = 8192;
 
 function checkName(name: string): void {
   checkString('name', name);
-  if (!name.startsWith('/') || name.length === 1 || name.indexOf('/', 1) !== -1) {
+  if (!/^\/(?!\.{1,2}$)[^/]+$/.test(name)) {
     throw argumentError(
       `a queue's name is one slash and then no other, like '/jobs', got '${name}'`,
       'ERR_INTERPROC_NAME',
@@ -61,18 +61,24 @@ function accessOf(options: OpenOptions): number {
   return flags;
 }
 
+function checkCreate(name: string, options: CreateOptions): void {
+  checkName(name);
+  checkOptions(options, ['access', 'maxMessages', 'messageSize', 'mode']);
+  const { maxMessages, messageSize, mode } = options;
+  if (maxMessages !== undefined) checkInteger('maxMessages', maxMessages, 1, 0x7fffffff);
+  if (messageSize !== undefined) checkInteger('messageSize', messageSize, 1, 0x7fffffff);
+  if (mode !== undefined) checkMode(mode);
+  accessOf(options);
+}
+
 /**
  * Makes a queue that must not exist yet (mq_open(3) with O_CREAT and O_EXCL).
  *
  * @throws IpcError EEXIST, EINVAL (over a limit), ENOSPC, EMFILE (RLIMIT_MSGQUEUE), EACCES
  */
 export function create(name: string, options: CreateOptions = {}): MessageQueue {
-  checkName(name);
-  checkOptions(options, ['access', 'maxMessages', 'messageSize', 'mode']);
+  checkCreate(name, options);
   const { maxMessages, messageSize, mode = 0o600 } = options;
-  if (maxMessages !== undefined) checkInteger('maxMessages', maxMessages, 1, 0x7fffffff);
-  if (messageSize !== undefined) checkInteger('messageSize', messageSize, 1, 0x7fffffff);
-  checkMode(mode);
   const asked = maxMessages !== undefined || messageSize !== undefined;
   const flags = accessOf(options) | constants.O_CREAT | constants.O_EXCL;
   const fd = check(
@@ -89,7 +95,11 @@ export function create(name: string, options: CreateOptions = {}): MessageQueue 
 export function open(name: string, options: OpenOptions = {}): MessageQueue {
   checkName(name);
   checkOptions(options, ['access']);
-  return new MessageQueue(check(native().mqOpen(name, accessOf(options), 0, 0, 0), 'mq_open', { object: name }), name, false);
+  return new MessageQueue(
+    check(native().mqOpen(name, accessOf(options), 0, 0, 0), 'mq_open', { object: name }),
+    name,
+    false,
+  );
 }
 
 /**
@@ -97,8 +107,7 @@ export function open(name: string, options: OpenOptions = {}): MessageQueue {
  * options are those of a new queue; one that exists keeps its own (`created` tells).
  */
 export function openOrCreate(name: string, options: CreateOptions = {}): MessageQueue {
-  checkName(name);
-  checkOptions(options, ['access', 'maxMessages', 'messageSize', 'mode']);
+  checkCreate(name, options);
   for (;;) {
     try {
       return open(name, options.access === undefined ? {} : { access: options.access });

@@ -6,7 +6,7 @@ import { check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
-import type { Awaited, SyncWaitOptions, WaitOptions } from '../core/wait.js';
+import { type Awaited, checkTimeout, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 
 /** A message as it comes out of the queue. */
 export interface Message {
@@ -121,6 +121,7 @@ export class MessageQueue extends DescriptorHandle {
 
   /** As `send`, blocking this thread. */
   sendSync(data: Uint8Array, options?: SyncWaitOptions & Priority): void {
+    if (options !== undefined) checkTimeout(options.timeoutMs);
     if (this.trySend(data, options)) return;
     whenPossibleSync(this, POLLOUT, () => this.trySend(data, options) || undefined, options, this.#sent);
   }
@@ -133,7 +134,7 @@ export class MessageQueue extends DescriptorHandle {
    */
   tryReceiveInto(bytes: Uint8Array): number | undefined {
     this.use();
-    const length = native().mqReceive(this.fd, bytes, 0, bytes.length, priorityFound);
+    const length = native().mqReceive(this.fd, bytes, 0, bytes?.length, priorityFound);
     if (length >= 0) {
       this.lastPriority = priorityFound[0] as number;
       return length;
@@ -159,6 +160,7 @@ export class MessageQueue extends DescriptorHandle {
 
   /** As `receiveInto`, blocking this thread. */
   receiveIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number {
+    if (options !== undefined) checkTimeout(options.timeoutMs);
     const length = this.tryReceiveInto(bytes);
     if (length !== undefined) return length;
     return whenPossibleSync(this, POLLIN, () => this.tryReceiveInto(bytes), options, this.#received);
@@ -182,9 +184,22 @@ export class MessageQueue extends DescriptorHandle {
     return whenPossibleSync(this, POLLIN, () => this.tryReceive(), options, this.#received);
   }
 
-  /** The messages as they come, until the loop is left, the signal aborts or the queue is closed. */
+  /**
+   * The messages as they come, until this queue is closed. Leaving the loop leaves it open.
+   *
+   * @param options `signal` ends the wait for the next one with an `AbortError`
+   */
   async *messages(options?: { signal?: AbortSignal }): AsyncGenerator<Message, void, void> {
-    while (!this.closed) yield await this.receive(options);
+    while (!this.closed) {
+      let message: Message;
+      try {
+        message = await this.receive(options);
+      } catch (why) {
+        if (this.closed) return;
+        throw why;
+      }
+      yield message;
+    }
   }
 
   describe(): string {

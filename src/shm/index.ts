@@ -7,7 +7,7 @@
  * Atomics.add(memory.int32, 0, 1);
  */
 import { constants } from 'node:fs';
-import { MFD_ALLOW_SEALING, native, O_TMPFILE_BIT } from '../sys/index.js';
+import { F_ADD_SEALS, MFD_ALLOW_SEALING, native, O_TMPFILE_BIT } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions, checkString } from '../core/arguments.js';
 import { EEXIST, ENOENT } from '../core/errno.js';
 import { argumentError, check, IpcError, systemError } from '../core/errors.js';
@@ -18,11 +18,14 @@ import { type Seal, SharedMemory, sealBits } from './sharedMemory.js';
 export { type Seal, SharedMemory } from './sharedMemory.js';
 
 const FOLDER = '/dev/shm';
-const MOST_BYTES = Number.MAX_SAFE_INTEGER;
+/** What one mapping can show. */
+const MOST_BYTES = 2 ** 32;
+
+const MOST_NAME = 249;
 
 /** How a POSIX shared memory object is made. */
 export interface CreateOptions {
-  /** Bytes, at least 1. They are really there afterwards: a full /dev/shm is ENOSPC now. */
+  /** Bytes, 1 to 2^32. They are really there afterwards: a full /dev/shm is ENOSPC now. */
   size: number;
   /** Permission bits, exactly these whatever the umask; 0600 if omitted. */
   mode?: number;
@@ -32,7 +35,7 @@ export interface CreateOptions {
 
 /** How a memfd is made. */
 export interface MemfdOptions {
-  /** Bytes, at least 1. */
+  /** Bytes, 1 to 2^32. They are really there afterwards. */
   size: number;
   /** Shown in /proc/PID/fd, for people; at most 249 bytes. */
   name?: string;
@@ -40,9 +43,18 @@ export interface MemfdOptions {
   seals?: Seal[];
 }
 
+function checkCreate(options: CreateOptions): void {
+  checkOptions(options, ['size', 'mode', 'prepare']);
+  checkInteger('size', options?.size, 1, MOST_BYTES);
+  if (options.mode !== undefined) checkMode(options.mode);
+  if (options.prepare !== undefined && typeof options.prepare !== 'function') {
+    throw argumentError(`prepare must be a function, got ${String(options.prepare)}`);
+  }
+}
+
 function pathOf(name: string): string {
   checkString('name', name);
-  if (!name.startsWith('/') || name.length === 1 || name.indexOf('/', 1) !== -1) {
+  if (!/^\/(?!\.{1,2}$)[^/]+$/.test(name)) {
     throw argumentError(
       `a shared memory name is one slash and then no other, like '/frames', got '${name}'`,
       'ERR_INTERPROC_NAME',
@@ -59,10 +71,8 @@ function pathOf(name: string): string {
  */
 export function create(name: string, options: CreateOptions): SharedMemory {
   const path = pathOf(name);
-  checkOptions(options, ['size', 'mode', 'prepare']);
-  checkInteger('size', options?.size, 1, MOST_BYTES);
+  checkCreate(options);
   const mode = options.mode ?? 0o600;
-  checkMode(mode);
   const subject = { object: name };
   const fd = check(
     native().open(FOLDER, O_TMPFILE_BIT | constants.O_DIRECTORY | constants.O_RDWR, 0o600),
@@ -88,7 +98,7 @@ export function create(name: string, options: CreateOptions): SharedMemory {
  * Opens an object that exists (shm_open(3)), for reading and writing. A symbolic link in its place
  * is not followed.
  *
- * @throws IpcError ENOENT, EACCES, ELOOP (a link), EINVAL (something that is no memory)
+ * @throws IpcError ENOENT, EACCES, ELOOP (a link); EINVAL, EISDIR or ENXIO for what is no memory
  */
 export function open(name: string): SharedMemory {
   const path = pathOf(name);
@@ -97,7 +107,12 @@ export function open(name: string): SharedMemory {
   const fd = check(native().open(path, flags, 0), 'shm_open', subject);
   if (!isKind(statusOf(fd).mode, constants.S_IFREG)) {
     native().close(fd);
-    throw new IpcError({ code: 'EINVAL', syscall: 'shm_open', object: name, message: 'what has this name is no shared memory' });
+    throw new IpcError({
+      code: 'EINVAL',
+      syscall: 'shm_open',
+      object: name,
+      message: 'what has this name is no shared memory',
+    });
   }
   return new SharedMemory(fd, name, false);
 }
@@ -107,6 +122,7 @@ export function open(name: string): SharedMemory {
  * options are those of a new object; one that exists keeps its own (`created` tells).
  */
 export function openOrCreate(name: string, options: CreateOptions): SharedMemory {
+  checkCreate(options);
   for (;;) {
     try {
       return open(name);
@@ -135,18 +151,23 @@ export function memfd(options: MemfdOptions): SharedMemory {
   checkInteger('size', options?.size, 1, MOST_BYTES);
   const name = options.name ?? 'interproc';
   checkString('name', name);
+  if (Buffer.byteLength(name) > MOST_NAME) {
+    throw argumentError(
+      `a memfd's name has at most ${MOST_NAME} bytes, got ${Buffer.byteLength(name)}`,
+      'ERR_INTERPROC_NAME',
+    );
+  }
   const bits = sealBits(options.seals ?? ['shrink', 'grow']);
   const fd = native().memfdCreate(name, MFD_ALLOW_SEALING);
   if (fd < 0) throw systemError(fd, 'memfd_create', { object: name });
   try {
     check(native().fallocate(fd, 0, options.size), 'fallocate', { object: name });
-    const memory = new SharedMemory(fd, undefined, true);
-    if (bits !== 0) memory.seal(...(options.seals ?? ['shrink', 'grow']));
-    return memory;
+    if (bits !== 0) check(native().fcntl(fd, F_ADD_SEALS, bits), 'fcntl(F_ADD_SEALS)', { object: name });
   } catch (error) {
     native().close(fd);
     throw error;
   }
+  return new SharedMemory(fd, undefined, true);
 }
 
 /**

@@ -46,6 +46,10 @@ const RECORDS = 64;
 const READ = { syscall: 'signalfd' };
 const trace = traceOf('signal');
 
+function giveBack(numbers: readonly number[]): void {
+  for (const number of numbers) native().signalDisown(number);
+}
+
 /** Receives some real-time signals until it is closed. Made by `open`. */
 export class SignalReceiver extends DescriptorHandle {
   readonly #numbers: number[];
@@ -56,12 +60,16 @@ export class SignalReceiver extends DescriptorHandle {
 
   /** @internal */
   constructor(fd: number, numbers: number[]) {
-    super(fd, 'a signal receiver');
+    super(fd, 'a signal receiver', () => giveBack(numbers));
     this.#numbers = numbers;
     trace('open', { signals: numbers.map(toName) });
   }
 
-  /** The next signal that waits, lowest number first, `undefined` if there is none. */
+  /**
+   * The next signal that waits, `undefined` if there is none: the lowest number first, those of one
+   * number as they were sent. Up to 64 are taken from the kernel at once, so a lower one that comes
+   * later has to wait for these.
+   */
   tryReceive(): SignalEvent | undefined {
     this.use();
     if (this.#next === this.#end) {
@@ -98,11 +106,6 @@ export class SignalReceiver extends DescriptorHandle {
 
   describe(): string {
     return 'the signal receiver';
-  }
-
-  protected override release(): void {
-    super.release();
-    for (const number of this.#numbers) native().signalDisown(number);
   }
 
   protected override details(): Record<string, unknown> {
@@ -151,12 +154,15 @@ export function open(sigs: SignalName | number | readonly (SignalName | number)[
     }
     return new SignalReceiver(check(native().signalfd(-1, Int32Array.from(owned)), 'signalfd'), owned);
   } catch (error) {
-    for (const number of owned) native().signalDisown(number);
+    giveBack(owned);
     throw error;
   }
 }
 
-/** The signals as they come, until the loop is left or the AbortSignal aborts; then they are given back. */
+/**
+ * The signals as they come, from the first `next()` (a `for await` begins with it) until the loop is
+ * left or the AbortSignal aborts; then they are given back, as by `close()`.
+ */
 export async function* events(
   sigs: SignalName | number | readonly (SignalName | number)[],
   options?: { signal?: AbortSignal },

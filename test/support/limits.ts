@@ -5,3 +5,8 @@ import { execFileSync } from 'node:child_process';
 export function limitDescriptors(pid: number, most: number): void {
   execFileSync('prlimit', ['--pid', String(pid), `--nofile=${most}:`]);
 }
+
+/** Lets so many signals wait for a process from now on (prlimit(1)). */
+export function limitPendingSignals(pid: number, most: number): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--sigpending=${most}:`]);
+}
