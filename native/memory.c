@@ -15,6 +15,7 @@
 struct ip_mapping {
   void *address;
   size_t length;
+  int guard;             /* slot of guard.c, negative for memory that nobody can cut */
   atomic_int users;      /* reasons to keep the memory mapped */
   atomic_int references; /* reasons to keep this record */
   bool making_buffer;
@@ -34,7 +35,9 @@ static bool add_user(ip_mapping *mapping) {
 }
 
 static void drop_user(ip_mapping *mapping) {
-  if (atomic_fetch_sub(&mapping->users, 1) == 1) munmap(mapping->address, mapping->length);
+  if (atomic_fetch_sub(&mapping->users, 1) != 1) return;
+  ip_unguard(mapping->guard);
+  munmap(mapping->address, mapping->length);
 }
 
 static void drop_reference(ip_mapping *mapping) {
@@ -63,7 +66,8 @@ static ip_mapping *mapping_of(napi_env env, napi_value value) {
   return napi_get_value_external(env, value, &mapping) == napi_ok ? mapping : NULL;
 }
 
-/* mmap(fd, offset, length, protection, flags): a mapping, or -errno. */
+/* mmap(fd, offset, length, protection, flags): a mapping, or -errno. With a file behind it, a fault
+   in it is caught: see guard.c. */
 static napi_value memory_mmap(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(5);
   int64_t length = ip_int64(env, args[2]);
@@ -80,6 +84,7 @@ static napi_value memory_mmap(napi_env env, napi_callback_info info) {
   }
   mapping->address = address;
   mapping->length = (size_t)length;
+  mapping->guard = ip_int32(env, args[0]) < 0 ? -1 : ip_guard(address, (size_t)length);
   atomic_init(&mapping->users, 1);
   atomic_init(&mapping->references, 1);
   return external;
@@ -128,6 +133,13 @@ static napi_value memory_munmap(napi_env env, napi_callback_info info) {
   return ip_result(env, 0);
 }
 
+/* mappingCut(mapping): 1 if a page of it was touched that the file behind it no longer has. */
+static napi_value memory_cut(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  const ip_mapping *mapping = mapping_of(env, args[0]);
+  return ip_result(env, mapping != NULL && !mapping->closed && ip_was_cut(mapping->guard));
+}
+
 uint32_t *ip_mapping_word(napi_env env, napi_value value, napi_value offset, ip_mapping **held) {
   ip_mapping *mapping = mapping_of(env, value);
   int64_t start = ip_int64(env, offset);
@@ -156,5 +168,6 @@ static napi_value memory_memfd_create(napi_env env, napi_callback_info info) {
 const ip_function ip_memory_functions[] = {{"mmap", memory_mmap},
                                            {"mappingBuffer", memory_buffer},
                                            {"munmap", memory_munmap},
+                                           {"mappingCut", memory_cut},
                                            {"memfdCreate", memory_memfd_create},
                                            {NULL, NULL}};

@@ -3,9 +3,17 @@
  * seen by every process that maps them. `Atomics` work on its typed arrays, `Atomics.wait` does not
  * (it is refused on an ArrayBuffer, and never reaches another process).
  */
-import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, type NativeMapping, native, PROT_READ, PROT_WRITE } from '../sys/index.js';
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  type NativeMapping,
+  native,
+  PROT_READ,
+  PROT_WRITE,
+} from '../sys/index.js';
 import { checkInteger } from '../core/arguments.js';
-import { check, codedError, type ErrorSubject } from '../core/errors.js';
+import { check, codedError, systemError, type ErrorSubject } from '../core/errors.js';
 import { Handle } from '../core/handle.js';
 
 /** Node 20 refuses an ArrayBuffer of more. */
@@ -22,9 +30,11 @@ export class Mapping extends Handle {
   readonly #buffer: ArrayBuffer;
   readonly #bytes: Uint8Array;
   readonly #int32: Int32Array;
+  readonly #faults: Int32Array | undefined;
+  #seen = 0;
 
   /** @internal */
-  constructor(mapping: NativeMapping, byteLength: number) {
+  constructor(mapping: NativeMapping, byteLength: number, guarded: boolean) {
     super();
     this.#mapping = mapping;
     this.byteLength = byteLength;
@@ -43,6 +53,8 @@ export class Mapping extends Handle {
     this.#buffer = buffer;
     this.#bytes = new Uint8Array(buffer);
     this.#int32 = new Int32Array(buffer, 0, byteLength >> 2);
+    this.#faults = guarded ? caughtFaults() : undefined;
+    this.#seen = this.#faults?.[0] ?? 0;
   }
 
   /** All of it. A view of the memory itself: it changes when another process writes. */
@@ -61,6 +73,24 @@ export class Mapping extends Handle {
   get int32(): Int32Array {
     this.use();
     return this.#int32;
+  }
+
+  /**
+   * Throws `ERR_INTERPROC_TRUNCATED` if a page was touched here that the file behind it no longer
+   * has: somebody has cut it. Such an access reads zeros and changes nothing; without interproc's
+   * guard it would end the process (SIGBUS). It costs a comparison while nothing happened.
+   */
+  checkIntact(): void {
+    if (this.#faults !== undefined && this.#faults[0] !== this.#seen) this.#lookAtFaults();
+  }
+
+  #lookAtFaults(): void {
+    this.use();
+    const seen = (this.#faults as Int32Array)[0] as number;
+    if (native().mappingCut(this.#mapping) === 1) {
+      throw codedError('ERR_INTERPROC_TRUNCATED', `somebody has cut the file behind ${this.describe()}`);
+    }
+    this.#seen = seen;
   }
 
   /** For calls that work on a word of it. @internal */
@@ -82,19 +112,31 @@ export class Mapping extends Handle {
   }
 }
 
+let faults: Int32Array | undefined;
+
+/** The count of faults that were caught in this process. */
+function caughtFaults(): Int32Array {
+  if (faults === undefined) {
+    const buffer = native().guardFaults();
+    if (typeof buffer === 'number') throw systemError(buffer, 'mmap');
+    faults = new Int32Array(buffer);
+  }
+  return faults;
+}
+
 function mapped(fd: number, offset: number, length: number, flags: number, subject?: ErrorSubject): Mapping {
   const mapping = native().mmap(fd, offset, length, PROT_READ | PROT_WRITE, flags);
   if (typeof mapping === 'number') {
     check(mapping, 'mmap', subject);
     throw new Error('unreachable');
   }
-  return new Mapping(mapping, length);
+  return new Mapping(mapping, length, fd >= 0);
 }
 
 /**
  * Maps `length` bytes of an open descriptor, shared and for reading and writing (MAP_SHARED). The
- * mapping stays valid when the descriptor is closed. What lies behind must not shrink: touching a
- * page beyond the end of a file is SIGBUS, which sealed memory (`shm.memfd`) rules out.
+ * mapping stays valid when the descriptor is closed. What lies behind should not shrink: a page
+ * beyond its end reads as zeros, and `checkIntact()` throws; sealed memory (`shm.memfd`) rules that out.
  *
  * @param fd a memfd, an object in /dev/shm or a regular file, open for reading and writing
  * @param length bytes, 1 to 2^32

@@ -70,19 +70,25 @@ function isNamed(object: shm.SharedMemory, name: string): boolean {
   return namesDescriptor(`/dev/shm${name}`, object.fd);
 }
 
-/** Removes the name if nobody has this end; the end's owner does it else. */
-function removeUnless(byte: number, object: shm.SharedMemory, name: string): Promise<void> {
+/**
+ * Gives our end back, and removes the name if nobody has the other one; else its owner does, who
+ * leaves later and sees that ours is free.
+ */
+function leave(object: shm.SharedMemory, name: string, role: Role): Promise<void> {
   return underNameLock(object, {}, () => {
-    if (!isHeld(object.fd, byte) && isNamed(object, name)) shm.unlink(name);
+    native().ofdSetLock(object.fd, F_UNLCK, BYTE[role], 1);
+    if (!isHeld(object.fd, BYTE[OTHER[role]]) && isNamed(object, name)) shm.unlink(name);
   });
 }
 
 /** The other end, as the kernel's locks tell of it. */
 class LockLink implements Link {
   readonly wakeup: FutexWakeup;
+  readonly cuttable: Mapping;
   readonly #object: shm.SharedMemory;
   readonly #memory: Mapping;
   readonly #name: string;
+  readonly #role: Role;
   readonly #peer: number;
   readonly #stop = new AbortController();
   readonly #waits = new Waits();
@@ -91,7 +97,9 @@ class LockLink implements Link {
   constructor(object: shm.SharedMemory, memory: Mapping, name: string, role: Role) {
     this.#object = object;
     this.#memory = memory;
+    this.cuttable = memory;
     this.#name = name;
+    this.#role = role;
     this.#peer = BYTE[OTHER[role]];
     this.#waits.referenced = false;
     this.wakeup = new FutexWakeup(memory.native, memory.int32, ASLEEP[role], ASLEEP[OTHER[role]]);
@@ -121,8 +129,7 @@ class LockLink implements Link {
     this.#stop.abort();
     this.#memory.close();
     try {
-      // The first to go leaves the name to the other, who may not be done yet.
-      await removeUnless(this.#peer, this.#object, this.#name);
+      await leave(this.#object, this.#name, this.#role);
     } finally {
       this.#object.close();
     }
@@ -205,7 +212,7 @@ async function join(url: EndpointUrl, role: Role, options: WaitOptions): Promise
     } catch (error) {
       memory?.close();
       // Nobody has come: the object goes with us.
-      if (taken) await removeUnless(BYTE[OTHER[role]], object, url.rest);
+      if (taken) await leave(object, url.rest, role);
       object.close();
       throw error;
     }

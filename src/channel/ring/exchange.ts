@@ -32,6 +32,7 @@ export interface RingOptions {
 /** The peer's life, as the kernel tells it through the socket that both hold. */
 class SocketLink implements Link {
   readonly wakeup: EventfdWakeup;
+  readonly cuttable = undefined; // sealed
   readonly #memory: Mapping;
   readonly #socket: number;
   #watch: EdgeWatch | undefined;

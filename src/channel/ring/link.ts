@@ -1,9 +1,12 @@
 /** What a half of a ring needs besides the memory: waking, the peer's life, and giving back. */
+import type { Mapping } from '../../mmap/index.js';
 import type { Wakeup } from './wakeup.js';
 
 /** The other process, as a half of a ring sees it. */
 export interface Link {
   readonly wakeup: Wakeup;
+  /** The memory, where a peer could cut it: it is asked after each use whether that happened. */
+  readonly cuttable: Mapping | undefined;
   /** Whether the other side still holds its end, asked of the kernel now. */
   peerAlive(): boolean;
   /** Calls back once, as soon as the other side no longer holds its end. */

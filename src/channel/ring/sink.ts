@@ -1,5 +1,6 @@
 /** The sending half of a channel over a ring. */
 import { IpcError } from '../../core/errors.js';
+import type { Mapping } from '../../mmap/index.js';
 import type { PeerGone, Sink } from '../contract.js';
 import type { OpenHalf } from '../endpoint.js';
 import { FIRST, LAST, MORE } from './layout.js';
@@ -22,6 +23,7 @@ export class RingSink implements Sink {
   readonly #url: string;
   readonly #spinMs: number;
   readonly #view: DataView;
+  readonly #cuttable: Mapping | undefined;
   /** What did not fit. */
   #wanted = 0;
   #gone = false;
@@ -31,6 +33,7 @@ export class RingSink implements Sink {
     this.#link = link;
     this.#url = url;
     this.#spinMs = spinMs;
+    this.#cuttable = link.cuttable;
     this.wholeLimit = ring.longest;
     this.#view = new DataView(ring.bytes.buffer, ring.bytes.byteOffset, ring.bytes.byteLength);
   }
@@ -58,6 +61,7 @@ export class RingSink implements Sink {
 
   #full(length: number): void {
     this.#wanted = length;
+    this.#cuttable?.checkIntact();
     if (this.#gone) throw this.#receiverGone();
   }
 
@@ -83,6 +87,7 @@ export class RingSink implements Sink {
 
   publish(): boolean {
     if (this.#ring.publish()) this.#link.wakeup.ringPeer();
+    this.#cuttable?.checkIntact();
     return true;
   }
 

@@ -1,5 +1,6 @@
 /** The receiving half of a channel over a ring. */
 import { IpcError } from '../../core/errors.js';
+import type { Mapping } from '../../mmap/index.js';
 import { LONGEST_MESSAGE, type PeerGone, type Source, type Visit } from '../contract.js';
 import type { OpenHalf } from '../endpoint.js';
 import type { RingConsumer } from './consumer.js';
@@ -20,6 +21,7 @@ export class RingSource implements Source {
   readonly #url: string;
   readonly #spinMs: number;
   readonly #eighth: number;
+  readonly #cuttable: Mapping | undefined;
   #block = Buffer.allocUnsafeSlow(BLOCK);
   #used = 0;
   /** A long message that is being put together. */
@@ -33,6 +35,7 @@ export class RingSource implements Source {
     this.#url = url;
     this.#spinMs = spinMs;
     this.#eighth = ring.capacity >> 3;
+    this.#cuttable = link.cuttable;
   }
 
   /** The sender is gone: what it published is still there to be read. */
@@ -52,9 +55,10 @@ export class RingSource implements Source {
 
   take(): Uint8Array | undefined | null {
     for (;;) {
-      const at = this.#ring.peek();
+      const at = this.#peek();
       if (at < 0) return this.#nothing() ? null : undefined;
       const message = this.#message(at);
+      this.#cuttable?.checkIntact();
       if (this.#ring.unreleased >= this.#eighth) this.#release();
       if (message !== undefined) return message;
     }
@@ -63,9 +67,10 @@ export class RingSource implements Source {
   takeMany(list: Uint8Array[], most: number): number {
     let count = 0;
     while (count < most) {
-      const at = this.#ring.peek();
+      const at = this.#peek();
       if (at < 0) break;
       const message = this.#message(at);
+      this.#cuttable?.checkIntact();
       if (this.#ring.unreleased >= this.#eighth) this.#release();
       if (message === undefined) continue;
       list.push(message);
@@ -83,7 +88,7 @@ export class RingSource implements Source {
     let count = 0;
     try {
       while (count < most) {
-        const at = ring.peek();
+        const at = this.#peek();
         if (at < 0) break;
         if (ring.kind === WHOLE) {
           const end = at + ring.length;
@@ -102,7 +107,18 @@ export class RingSource implements Source {
     } finally {
       this.#release();
     }
+    this.#cuttable?.checkIntact();
     return count > 0 ? count : this.#nothing() ? -1 : 0;
+  }
+
+  /** Memory that was cut reads zeros, which may look corrupt: the cause is told instead. */
+  #peek(): number {
+    try {
+      return this.#ring.peek();
+    } catch (why) {
+      this.#cuttable?.checkIntact();
+      throw why;
+    }
   }
 
   #release(): void {
@@ -112,6 +128,7 @@ export class RingSource implements Source {
   /** There is no record: true if that is the end. */
   #nothing(): boolean {
     this.#release();
+    this.#cuttable?.checkIntact();
     if (this.#ring.ended) {
       if (this.#long !== undefined) throw corrupt('the end in the middle of a message');
       return true;
