@@ -31,6 +31,7 @@ extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_memory_functions[];
+extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
 extern const ip_function ip_signal_functions[];
@@ -147,6 +148,13 @@ typedef struct ip_mapping ip_mapping;
    mapping is closed or the word lies outside of it. */
 uint32_t *ip_mapping_word(napi_env env, napi_value mapping, napi_value offset, ip_mapping **held);
 void ip_mapping_release(ip_mapping *mapping);
+
+/* ---- mapped memory that can be cut by others (guard.c) --------------------------------------- */
+
+/* From now on a fault in this memory is caught; a slot, or -errno. */
+int ip_guard(void *address, size_t length);
+void ip_unguard(int slot);
+bool ip_was_cut(int slot);
 
 /* ---- threads blocked in a system call (blocking.c) ----------------------------------------- */
 

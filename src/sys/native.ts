@@ -104,6 +104,10 @@ interface MemoryCalls {
   mmap(fd: number, offset: number, length: number, protection: number, flags: number): NativeMapping | Result;
   mappingBuffer(mapping: NativeMapping): ArrayBuffer | Result;
   munmap(mapping: NativeMapping, buffer: ArrayBuffer | undefined): Result;
+  /** 1 if a page of it was touched that the file behind it no longer has. */
+  mappingCut(mapping: NativeMapping): Result;
+  /** Over the 32-bit count of such faults in this process. */
+  guardFaults(): ArrayBuffer | Result;
   futexWake(mapping: NativeMapping, offset: number, count: number): Result;
   /** 0 woken, -EAGAIN where the word differs, -ETIMEDOUT. */
   futexWait(mapping: NativeMapping, offset: number, expected: number, timeoutMs: number): Result;
