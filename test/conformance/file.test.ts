@@ -1,0 +1,4 @@
+import { conformance } from './suite.js';
+import { file } from './support/ways.js';
+
+conformance(file);

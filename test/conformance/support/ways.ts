@@ -1,0 +1,170 @@
+/** The endpoints that the suite runs over, and how two programs meet there. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Traits } from '../../../src/channel/index.js';
+import * as mq from '../../../src/mq/index.js';
+import * as pipe from '../../../src/pipe/index.js';
+import { randomName, temporaryFolder } from '../../support/folder.js';
+import { type Peer, startChild, startUnrelated, type Test } from './peer.js';
+
+/** One kind of endpoint. */
+export interface Way {
+  /** As the tests are named. */
+  readonly name: string;
+  readonly scheme: string;
+  /** Its address has a name, so that it can be found again after a crash. */
+  readonly named: boolean;
+  /** Which ends refuse a second one with EBUSY. */
+  readonly exclusive: readonly ('sender' | 'receiver')[];
+  /** Messages that a receiver took are gone for the next one. */
+  readonly consumes: boolean;
+  /** Each message is with the kernel as soon as it is sent: there is no call that takes several. */
+  readonly singly: boolean;
+  /** Opening one end waits for the other: the trait `connected`. */
+  readonly waits: boolean;
+  /** An address that nobody uses. */
+  place(t: Test): Place;
+}
+
+/** An address, and programs that are given it. */
+export interface Place {
+  readonly senderUrl: string;
+  readonly receiverUrl: string;
+  readonly folder: string;
+  /** Starts a program of programs/. */
+  start(program: string, env?: NodeJS.ProcessEnv): Promise<Peer>;
+  /** Names of the kernel or of a folder that still stand for this address. */
+  remains(): string[];
+}
+
+/** What the endpoints are: the table that the declared traits are compared with. */
+export const TRAITS: Record<string, Traits> = {
+  file: { connected: false, retains: true, bounded: false, multiSender: false },
+  fd: { connected: true, retains: false, bounded: true, multiSender: false },
+  fifo: { connected: true, retains: false, bounded: true, multiSender: false },
+  unix: { connected: true, retains: false, bounded: true, multiSender: false },
+  mq: { connected: false, retains: true, bounded: true, multiSender: true },
+  shm: { connected: true, retains: false, bounded: true, multiSender: false },
+  posixshm: { connected: true, retains: false, bounded: true, multiSender: false },
+};
+
+/** A place with a name: the programs are strangers to each other. */
+function named(t: Test, url: (folder: string) => string, remains: (folder: string) => string[]): Place {
+  const folder = temporaryFolder(t);
+  const address = url(folder);
+  return {
+    senderUrl: address,
+    receiverUrl: address,
+    folder,
+    start: (program, env) => startUnrelated(t, folder, program, [address, address], env),
+    remains: () => remains(folder),
+  };
+}
+
+/** A pipe between two siblings. */
+function siblings(t: Test): Place {
+  const folder = temporaryFolder(t);
+  const { reader, writer, close } = pipe.create();
+  t.after(close);
+  return {
+    senderUrl: 'fd:3',
+    receiverUrl: 'fd:3',
+    folder,
+    async start(program, env) {
+      const ends = { sender: [writer], receiver: [reader] }[program] ?? [reader, writer];
+      const urls = ends.length === 2 ? ['fd:4', 'fd:3'] : ['fd:3', 'fd:3'];
+      const fds = ends.map((end) => end.handOver());
+      const peer = startChild(t, folder, program, urls, fds, env);
+      for (const end of ends) end.close();
+      return peer;
+    },
+    remains: () => [],
+  };
+}
+
+/** What stands in a folder besides what the tests themselves put there. */
+const others = (folder: string): string[] =>
+  readdirSync(folder).filter((name) => !name.startsWith('errors-') && !name.startsWith('control-') && !name.startsWith('mark-'));
+
+const abstractSockets = (name: string): string[] =>
+  readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(name));
+
+function queueExists(name: string): boolean {
+  try {
+    mq.open(name).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
+  waits: TRAITS[scheme]?.connected ?? false,
+  name: `${scheme}:`,
+  scheme,
+  named: true,
+  exclusive: [],
+  consumes: true,
+  singly: false,
+  ...more,
+});
+
+/** A file in a folder of its own. */
+export const file = way('file', {
+  exclusive: ['sender'],
+  consumes: false,
+  place: (t) => named(t, (folder) => `file:${join(folder, 'log')}`, others),
+});
+
+/** A pipe that two siblings inherit. */
+export const fd = way('fd', { named: false, place: siblings });
+
+/** A FIFO in a folder of its own. */
+export const fifo = way('fifo', { place: (t) => named(t, (folder) => `fifo:${join(folder, 'f')}`, others) });
+
+/** A socket with a name in a folder. */
+export const unixPath = way('unix', {
+  name: 'unix: with a path',
+  place: (t) => named(t, (folder) => `unix:${join(folder, 's')}`, others),
+});
+
+/** A socket with an abstract name. */
+export const unixAbstract = way('unix', {
+  name: 'unix: with an abstract name',
+  place: (t) => {
+    const name = randomName('conformance');
+    return named(t, () => `unix:@${name}`, () => abstractSockets(name));
+  },
+});
+
+/** A POSIX message queue. */
+export const queue = way('mq', {
+  singly: true,
+  place: (t) => {
+    const name = `/${randomName('conformance')}`;
+    t.after(() => {
+      if (queueExists(name)) mq.unlink(name);
+    });
+    return named(t, () => `mq:${name}`, () => (queueExists(name) ? [name] : []));
+  },
+});
+
+/** A ring in a memfd, handed over a socket. */
+export const shm = way('shm', {
+  exclusive: ['sender', 'receiver'],
+  place: (t) => {
+    const name = randomName('conformance');
+    return named(t, () => `shm:${name}`, () => abstractSockets(name));
+  },
+});
+
+/** A ring in a POSIX shared memory object. */
+export const posixshm = way('posixshm', {
+  exclusive: ['sender', 'receiver'],
+  place: (t) => {
+    const name = randomName('conformance');
+    return named(t, () => `posixshm:/${name}`, () => readdirSync('/dev/shm').filter((found) => found.includes(name)));
+  },
+});

@@ -1,0 +1,4 @@
+import { conformance } from './suite.js';
+import { unixPath } from './support/ways.js';
+
+conformance(unixPath);
