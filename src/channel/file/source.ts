@@ -6,15 +6,11 @@
  * the part of a record is ever cut off and written anew, so that no message can be put together
  * from what two senders wrote.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { performance } from 'node:perf_hooks';
-import { LOCK_EX, native } from '../../sys/index.js';
 import { LONGEST_MESSAGE, type Source, type Visit } from '../contract.js';
+import type { Followed } from './followed.js';
 import {
   checkVersion,
   damaged,
-  END,
-  END_BYTES,
   MOVED,
   notOurs,
   RECORD_HEADER,
@@ -25,19 +21,14 @@ import {
   TEMPORARY,
   u32,
 } from './format.js';
-import type { Followed } from './followed.js';
 import type { LogFile } from './logfile.js';
+import { removeEnded } from './remove.js';
 import type { Scan } from './scan.js';
-
-/** What is read at once. */
-const CHUNK = 256 * 1024;
-/** How long the end of a log that is to be removed waits for its sender to let go. */
-const LEAVING_MS = 1000;
+import { CHUNK, Window } from './window.js';
 
 const NOTHING = 0;
 const MESSAGE = 1;
 const OVER = -1;
-const NONE = Buffer.alloc(0);
 
 /** How a log is read. */
 export interface SourceOptions {
@@ -53,26 +44,19 @@ export interface SourceOptions {
 export class LogSource implements Source {
   readonly #followed: Followed;
   readonly #options: SourceOptions;
-  /** Bytes of the file from `#base` on; `#at` of `#valid` were consumed. */
-  #bytes = NONE;
-  #base = 0;
-  #at = 0;
-  #valid = 0;
-  /** Whether messages in `#bytes` were given away: then it is not filled again. */
-  #given = false;
-  /** Bytes of the next record, as far as is known, and the size of the file before `#bytes` was read. */
-  #needed = RECORD_HEADER;
-  #size = 0;
+  readonly #window = new Window();
   /** The salts of the file's first START and of the current one; of the one before, if it was truncated. */
   #firstSalt = 0;
   #salt = 0;
   #formerSalt = 0;
   /** The message that was found. */
-  #message = NONE;
+  #message = this.#window.bytes;
   #start = 0;
   #end = 0;
   /** It was found while waiting and not given yet. */
   #isFound = false;
+  /** Whether the last call gave its messages away: the next is taken to do the same. */
+  #gives = true;
   #over = false;
   #endFlags = 0;
   #failure: Error | undefined;
@@ -81,7 +65,7 @@ export class LogSource implements Source {
     this.#followed = followed;
     this.#options = options;
     if (options.from !== undefined) {
-      this.#base = options.from.end;
+      this.#window.seek(options.from.end);
       this.#salt = options.from.salt;
       this.#firstSalt = options.from.firstSalt;
     }
@@ -95,7 +79,7 @@ export class LogSource implements Source {
 
   takeMany(list: Uint8Array[], most: number): number {
     let count = 0;
-    // What follows is in `#bytes` or waits: one call takes what one read brought.
+    // One call takes what one read brought: the next read would need a chunk of its own.
     while (count < most && (count === 0 || this.#holdsMore())) {
       const found = this.#next(true);
       if (found !== MESSAGE) return count > 0 ? count : found;
@@ -118,18 +102,16 @@ export class LogSource implements Source {
 
   /** Whether the next record is a message that has been read already. */
   #holdsMore(): boolean {
-    const left = this.#valid - this.#at;
+    const { bytes, at, valid } = this.#window;
+    const left = valid - at;
     if (left < RECORD_HEADER) return false;
-    const word = u32(this.#bytes, this.#at);
+    const word = u32(bytes, at);
     return word <= LONGEST_MESSAGE && left >= RECORD_HEADER + word;
   }
 
-  /**
-   * Finds the next message, and reads more of the file where that is necessary.
-   *
-   * @param give whether the caller keeps the bytes
-   */
+  /** @param give whether the caller keeps the bytes */
   #next(give: boolean): number {
+    this.#gives = give;
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#isFound) {
       const found = this.#find(give);
@@ -139,85 +121,78 @@ export class LogSource implements Source {
       }
     }
     this.#isFound = false;
-    if (give) this.#given = true;
+    if (give) this.#window.given = true;
     return MESSAGE;
   }
 
+  /** Finds the next message, and reads more of the file where that is necessary. */
   #find(give: boolean): number {
     if (this.#over) return OVER;
+    const window = this.#window;
     for (;;) {
-      const bytes = this.#bytes;
-      const at = this.#at;
-      const left = this.#valid - at;
-      this.#needed = RECORD_HEADER;
+      const { bytes, at } = window;
+      const left = window.valid - at;
+      let needed = RECORD_HEADER;
       if (left >= RECORD_HEADER) {
         const word = u32(bytes, at);
         const salt = u32(bytes, at + 4);
-        if (salt !== this.#salt && word !== START) {
+        if ((salt !== this.#salt || salt === 0) && word !== START) {
           if (!this.#isOtherFile(word, salt)) return NOTHING;
           continue;
         }
-        const total = recordBytes(word);
-        if (total === 0) throw damaged(this.#followed.path, this.#base + at);
-        if (left >= total) {
-          this.#at = at + total;
+        needed = recordBytes(word);
+        if (needed === 0) throw damaged(this.#followed.path, window.position);
+        if (left >= needed) {
           if (word <= LONGEST_MESSAGE) {
-            this.#message = bytes;
-            this.#start = at + RECORD_HEADER;
-            this.#end = at + total;
+            window.at = at + needed;
+            this.#hold(bytes, at + RECORD_HEADER, at + needed);
             return MESSAGE;
           }
-          if (this.#mark(word, at)) return OVER;
+          if (this.#mark(word, needed)) return OVER;
           continue;
         }
-        if (total > CHUNK && this.#size - this.#base - at >= total) {
-          if (this.#readLong(word)) return MESSAGE;
-          continue;
+        if (needed > CHUNK && window.size - window.position >= needed) {
+          const long = window.loadLong(this.#followed.file as LogFile, RECORD_HEADER, word);
+          if (long === undefined) continue;
+          this.#hold(long, 0, word);
+          return MESSAGE;
         }
-        this.#needed = total;
       }
-      if (!this.#fill(give)) return NOTHING;
+      if (!this.#fill(needed, give)) return NOTHING;
     }
   }
 
-  /** A message that does not fit in a chunk is read into memory of its own. */
-  #readLong(length: number): boolean {
-    const position = this.#base + this.#at + RECORD_HEADER;
-    const message = Buffer.allocUnsafeSlow(length);
-    const begun = this.#bytes.copy(message, 0, this.#at + RECORD_HEADER, this.#valid);
-    const rest = length - begun;
-    const read = this.#followed.file?.read(message, begun, rest, position + begun);
-    // Fewer bytes than the file had a moment ago: it was truncated, and the next look finds out.
-    this.#restart(read === rest ? position + length : position - RECORD_HEADER);
-    if (read !== rest) return false;
-    this.#message = message;
-    this.#start = 0;
-    this.#end = length;
-    return true;
+  #hold(bytes: Buffer, start: number, end: number): void {
+    this.#message = bytes;
+    this.#start = start;
+    this.#end = end;
   }
 
-  /** A mark: true at the end of the channel. */
-  #mark(word: number, at: number): boolean {
-    const bytes = this.#bytes;
+  /** Passes a mark: true at the end of the channel. */
+  #mark(word: number, length: number): boolean {
+    const window = this.#window;
+    const { bytes, at, position } = window;
+    const { path } = this.#followed;
     if (word === START) {
-      if (startState(bytes, at, this.#valid) !== 'start') throw damaged(this.#followed.path, this.#base + at);
-      checkVersion(bytes, at, this.#followed.path);
-      if (this.#base + at === 0) this.#firstSalt = u32(bytes, at + 4);
+      if (startState(bytes, at, window.valid) !== 'start') throw damaged(path, position);
+      checkVersion(bytes, at, path);
+      const salt = u32(bytes, at + 4);
+      if (position === 0) this.#firstSalt = salt;
       else if (this.#saltAtBeginning() !== this.#firstSalt) {
         this.#begin();
         return false;
       }
-      this.#salt = u32(bytes, at + 4);
-      return false;
-    }
-    if (word === MOVED) {
+      this.#salt = salt;
+    } else if (word === MOVED) {
       this.#begin();
       this.#followed.goOn(bytes.readBigUInt64LE(at + 8), u32(bytes, at + 16));
       return false;
+    } else {
+      this.#over = true;
+      this.#endFlags = u32(bytes, at + 8);
     }
-    this.#over = true;
-    this.#endFlags = u32(bytes, at + 8);
-    return true;
+    window.at = at + length;
+    return this.#over;
   }
 
   /**
@@ -226,16 +201,17 @@ export class LogSource implements Source {
    * or the log is damaged, or no log at all.
    */
   #isOtherFile(word: number, salt: number): boolean {
-    const position = this.#base + this.#at;
-    this.#restart(position);
-    if (word === 0 && salt === 0 && position > 0) return false;
+    const { position } = this.#window;
+    const { path } = this.#followed;
+    this.#window.seek(position);
     if (position === 0) {
       // It was truncated while its sender was writing; the sender will begin it properly.
       if (salt === this.#formerSalt && salt !== 0) return false;
-      throw notOurs(this.#followed.path);
+      throw notOurs(path);
     }
+    if (word === 0 && salt === 0) return false;
     const first = this.#saltAtBeginning();
-    if (first === 0 || first === this.#firstSalt) throw damaged(this.#followed.path, position);
+    if (first === 0 || first === this.#firstSalt) throw damaged(path, position);
     this.#begin();
     return true;
   }
@@ -247,45 +223,34 @@ export class LogSource implements Source {
     return startState(start, 0, length) === 'start' ? u32(start, 4) : 0;
   }
 
-  /** Reads the next chunk; false if the file has nothing new. */
-  #fill(give: boolean): boolean {
-    const followed = this.#followed;
-    if (!followed.open()) return false;
-    const file = followed.file as LogFile;
-    const position = this.#base + this.#at;
+  /** Reads more; false if the file has less than is needed. */
+  #fill(needed: number, give: boolean): boolean {
+    if (!this.#followed.open()) return false;
+    const file = this.#followed.file as LogFile;
+    const { position } = this.#window;
     const size = file.size();
     if (size < position) {
       this.#begin();
       return true;
     }
-    const length = Math.min(CHUNK, size - position);
-    if (size - position < this.#needed) {
-      if (position === 0 && length > 0) this.#checkBeginning(length);
-      return this.#goOn(size);
+    if (size - position < needed) {
+      if (position === 0 && size > 0) this.#checkBeginning(file, size);
+      return this.#goOn(file, size);
     }
-    if (this.#given || this.#bytes.length < length) {
-      // Messages keep the chunk that they are in: it is as long as what there is to read.
-      this.#bytes = give && length < CHUNK / 4 ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(CHUNK);
-      this.#given = false;
-    }
-    this.#size = size;
-    this.#base = position;
-    this.#at = 0;
-    this.#valid = file.read(this.#bytes, 0, length, position);
+    this.#window.load(file, size, give);
     return true;
   }
 
-  /** A short file that cannot become a log is refused at once. */
-  #checkBeginning(length: number): void {
-    const bytes = Buffer.alloc(length);
-    const got = this.#followed.file?.read(bytes, 0, length, 0) ?? 0;
-    if (startState(bytes, 0, got) === 'other') throw notOurs(this.#followed.path);
+  /** A file that is too short to tell is refused if it cannot become a log. */
+  #checkBeginning(file: LogFile, size: number): void {
+    const bytes = Buffer.alloc(size);
+    if (startState(bytes, 0, file.read(bytes, 0, size, 0)) === 'other') throw notOurs(this.#followed.path);
   }
 
   /** At the end of a file without a mark: true if another one has its place, which is read next. */
-  #goOn(size: number): boolean {
+  #goOn(file: LogFile, size: number): boolean {
     if (!this.#followed.isReplaced()) return false;
-    if (this.#followed.file?.size() !== size) return true;
+    if (file.size() !== size) return true;
     this.#followed.leave();
     this.#begin();
     return true;
@@ -296,14 +261,7 @@ export class LogSource implements Source {
     this.#formerSalt = this.#salt;
     this.#salt = 0;
     this.#firstSalt = 0;
-    this.#restart(0);
-  }
-
-  /** Nothing is known of the file from this position on. */
-  #restart(position: number): void {
-    this.#base = position;
-    this.#at = 0;
-    this.#valid = 0;
+    this.#window.seek(0);
   }
 
   whenReadable(ready: () => void): (() => void) | undefined {
@@ -325,36 +283,19 @@ export class LogSource implements Source {
   /** Whether there is a message or the end; what is found is left for the call that follows. */
   #isReady(): boolean {
     if (this.#isFound || this.#over) return true;
-    const found = this.#find(false);
+    const found = this.#find(this.#gives);
     this.#isFound = found === MESSAGE;
     return found !== NOTHING || !this.#options.follow;
   }
 
   async release(): Promise<void> {
-    if (this.#over && (this.#endFlags & TEMPORARY) !== 0 && this.#options.remove) await this.#remove();
-    this.#followed.close();
-    this.#bytes = NONE;
-    this.#message = NONE;
-  }
-
-  /**
-   * Removes the log that has ended. Its lock shows that no sender goes on with it; the one that
-   * ended it may still be about to let go.
-   */
-  async #remove(): Promise<void> {
-    const file = this.#followed.file as LogFile;
-    const deadline = performance.now() + LEAVING_MS;
-    while (!file.lock(LOCK_EX)) {
-      if (!this.#endIsLast(file) || performance.now() > deadline) return;
-      await nextTurn();
+    const file = this.#followed.file;
+    try {
+      if (this.#over && (this.#endFlags & TEMPORARY) !== 0 && this.#options.remove && file !== undefined) {
+        await removeEnded(file, this.#window.position);
+      }
+    } finally {
+      this.#followed.close();
     }
-    if (file.named() === 'this' && this.#endIsLast(file)) native().unlink(file.path);
-  }
-
-  #endIsLast(file: LogFile): boolean {
-    const position = this.#base + this.#at - END_BYTES;
-    const mark = Buffer.alloc(RECORD_HEADER);
-    if (file.size() !== position + END_BYTES) return false;
-    return file.read(mark, 0, RECORD_HEADER, position) === RECORD_HEADER && u32(mark, 0) === END;
   }
 }
