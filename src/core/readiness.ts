@@ -205,6 +205,12 @@ export function onceReady(fd: number, side: Side, wake: () => void): () => void 
  */
 const SLICE_MS = 50;
 
+/** Blocks this thread until the descriptor may be ready, for one slice at most (poll(2)). */
+export function blockOnce(fd: number, side: Side, mostMs = SLICE_MS): void {
+  const polled = native().poll(fd, side, Math.min(mostMs, SLICE_MS));
+  if (polled < 0 && polled !== -EINTR) check(polled, 'poll');
+}
+
 /** As `whenPossible`, blocking this thread; `ETIMEDOUT` is thrown. */
 export function whenPossibleSync<T>(
   handle: DescriptorHandle,
@@ -221,8 +227,7 @@ export function whenPossibleSync<T>(
   for (;;) {
     const left = deadline - performance.now();
     if (left <= 0) throw timeoutError(awaited.syscall, timeoutMs, awaited.subject);
-    const polled = native().poll(handle.fd, side, Math.min(Math.ceil(left), SLICE_MS));
-    if (polled < 0 && polled !== -EINTR) check(polled, 'poll');
+    blockOnce(handle.fd, side, Math.ceil(left));
     const value = attempt();
     if (value !== undefined) return value;
   }

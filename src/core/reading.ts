@@ -4,7 +4,7 @@ import { checkBytes, checkInteger, checkOptions } from './arguments.js';
 import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
-import { whenPossible, whenPossibleSync } from './readiness.js';
+import { blockOnce, whenPossible, whenPossibleSync } from './readiness.js';
 import { checkSyncWait, setNonBlocking } from './transfer.js';
 import { type Awaited, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
 
@@ -81,7 +81,7 @@ export class ByteReader {
   /** read(2) into `bytes`: how many, `undefined` if there are none now, `null` at the end. */
   tryReadInto(bytes: Uint8Array): number | undefined | null {
     if (!this.#ready) this.#prepare();
-    const count = native().read(this.#handle.fd, bytes, 0, bytes?.length);
+    const count = native().read(this.#handle.fd, bytes);
     return count > 0 ? count : this.#without(count, bytes);
   }
 
@@ -100,16 +100,18 @@ export class ByteReader {
 
   /** As `tryReadInto`, blocking this thread until there is something. */
   readIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number | null {
-    if (options !== undefined) checkSyncWait(options);
-    const now = this.tryReadInto(bytes);
-    if (now !== undefined) return now;
-    let tried = true;
-    const again = (): number | undefined | null => {
-      if (!tried) return this.tryReadInto(bytes);
-      tried = false;
-      return undefined;
-    };
-    return whenPossibleSync<number | null>(this.#handle, POLLIN, again, options, this.#awaited);
+    if (options !== undefined) return this.#readIntoWithin(bytes, options);
+    for (;;) {
+      const now = this.tryReadInto(bytes);
+      if (now !== undefined) return now;
+      blockOnce(this.#handle.fd, POLLIN);
+    }
+  }
+
+  #readIntoWithin(bytes: Uint8Array, options: SyncWaitOptions): number | null {
+    checkSyncWait(options);
+    const attempt = (): number | undefined | null => this.tryReadInto(bytes);
+    return whenPossibleSync<number | null>(this.#handle, POLLIN, attempt, options, this.#awaited);
   }
 
   /** As `tryReadInto`, once there is something. */

@@ -64,7 +64,7 @@ export class ByteWriter {
     if (!this.#ready) this.#prepare();
     if (this.#queue.length > 0 && this.behind) return undefined;
     const size = bytes?.length;
-    const taken = size <= this.#most ? native().write(this.#handle.fd, bytes, 0, size) : 0;
+    const taken = size <= this.#most ? native().write(this.#handle.fd, bytes) : 0;
     return taken > 0 ? taken : this.#without(taken, bytes);
   }
 

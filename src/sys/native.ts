@@ -12,8 +12,9 @@ export interface NativeMapping {
 }
 
 interface DescriptorCalls {
-  read(fd: number, bytes: Uint8Array, offset: number, length: number): Result;
-  write(fd: number, bytes: Uint8Array, offset: number, length: number): Result;
+  /** `read` and `write` mean all of `bytes` where neither `offset` nor `length` is given. */
+  read(fd: number, bytes: Uint8Array, offset?: number, length?: number): Result;
+  write(fd: number, bytes: Uint8Array, offset?: number, length?: number): Result;
   pread(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): Result;
   writev(
     fd: number,
