@@ -66,13 +66,18 @@ export class StreamSink implements Sink {
     this.#end = at + HEADER;
   }
 
-  /** The length goes out in the same call as the first bytes, so that a message begins with both or not at all. */
+  /**
+   * A long message begins with its length and first byte in the buffer: from then on it is under
+   * way, though the pipe may have room for the length alone.
+   */
   offerPart(message: Uint8Array, from: number): number {
+    let next = from;
     if (from === 0 && this.#header > 0) {
       if (!this.publish()) return 0;
       this.#writeLength(message.length);
+      this.#buffer[this.#end++] = message[0] as number;
+      next = 1;
     }
-    let next = from;
     while (next < message.length) {
       const gathered = this.#end - this.#start;
       const written =
@@ -88,7 +93,6 @@ export class StreamSink implements Sink {
       this.#start = this.#end = 0;
       next += written - gathered;
     }
-    if (next === 0 && this.#start === 0) this.#end = 0;
     return next;
   }
 
