@@ -92,9 +92,9 @@ export function errnoDescription(errno: number): string {
   return TABLE[errno]?.[1] ?? 'unknown error';
 }
 
-/** The number of an errno's name, `undefined` for a name that Linux does not have. */
+/** The number of an errno's name (also of `'E43'`-like ones), `undefined` for a name that Linux does not have. */
 export function errnoNumber(name: string): number | undefined {
-  return NUMBERS.get(name);
+  return NUMBERS.get(name) ?? (/^E\d+$/.test(name) ? Number(name.slice(1)) : undefined);
 }
 
 /** The numbers that code here compares with. */

@@ -55,7 +55,7 @@ export class IpcError extends Error {
     const about = subject === undefined ? init.syscall : `${init.syscall} '${subject}'`;
     super(`${init.code}: ${what}, ${about}`, init.cause === undefined ? undefined : { cause: init.cause });
     this.code = init.code;
-    this.errno = -number;
+    this.errno = number === 0 ? 0 : -number;
     this.syscall = init.syscall;
     if (init.path !== undefined) this.path = init.path;
     if (init.object !== undefined) this.object = init.object;
