@@ -288,14 +288,17 @@ test('a watch tells each change once, and nothing after its end', async () => {
   using counter = new Counter();
   using marker = new Counter();
   let changes = 0;
-  const watch = watchEdges(counter.fd, POLLIN, () => changes++);
-  counter.ring();
+  /** Comes back when all that happened before has been told. */
   const mark = async (): Promise<void> => {
+    const marked = marker.take();
     marker.ring();
-    await nextTurn();
-    await marker.take();
-    await nextTurn();
+    await marked;
   };
+  const watch = watchEdges(counter.fd, POLLIN, () => changes++);
+  await mark();
+  assert.equal(changes, 0);
+  counter.ring();
+  await mark();
   await mark();
   assert.equal(changes, 1, 'it is readable still, but has not changed');
   counter.ring();
