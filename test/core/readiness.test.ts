@@ -187,7 +187,7 @@ test('an abort aimed at completion, 10,000 times: every ring is taken by a wait 
     const got = await wait.catch(() => false);
     if (got) taken++;
     else aborted++;
-    while (Atomics.load(turn, 0) > 0) await nextTurn(); // the worker has rung
+    Atomics.wait(turn, 0, round); // until the worker has rung
     assert.equal(counter.drain(), got ? 0 : 1, `SEED=${SEED}, round ${round}`);
   }
   await worker.terminate();

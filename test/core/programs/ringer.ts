@@ -10,5 +10,6 @@ if (turn === undefined) {
     Atomics.wait(turn, 0, 0);
     native().eventfdRing(fd);
     Atomics.store(turn, 0, 0);
+    Atomics.notify(turn, 0);
   }
 }
