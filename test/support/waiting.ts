@@ -1,0 +1,45 @@
+/** What a wait costs while nothing happens, and how it bears being interrupted. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { start, startFixture } from './program.js';
+
+interface Waited {
+  said: string;
+  elapsed: number;
+  processor: number;
+  caught: number;
+}
+
+const PERIOD_MS = 2000;
+const MOST_SHARE = 0.01;
+
+/** Runs `test/fixtures/waiting.ts` for these kinds of waits, all at once: each takes less than 1 % of a processor. */
+export async function assertWaitsSleep(t: TestContext, kinds: readonly string[]): Promise<void> {
+  const programs = kinds.map((kind) => startFixture(t, 'waiting', [kind, String(PERIOD_MS)]));
+  for (const [index, program] of programs.entries()) {
+    const { said, elapsed, processor } = JSON.parse(await program.line()) as Waited;
+    const kind = kinds[index];
+    assert.equal(said, 'ETIMEDOUT', kind);
+    assert.ok(elapsed >= PERIOD_MS, `${kind} was over after ${elapsed} ms`);
+    assert.ok(processor < PERIOD_MS * MOST_SHARE, `${kind} took ${processor} ms of ${PERIOD_MS}`);
+  }
+}
+
+/** The same for half a second while a thousand signals a second are handled: no error, and the time-out is not stretched. */
+export async function assertWaitsBearSignals(t: TestContext, kinds: readonly string[]): Promise<void> {
+  await Promise.all(kinds.map((kind) => bearsSignals(t, kind)));
+}
+
+async function bearsSignals(t: TestContext, kind: string): Promise<void> {
+  const program = startFixture(t, 'waiting', [kind, '500', 'interrupted']);
+  assert.equal(await program.line(), 'interrupt me');
+  const storm = 'while (kill "USR2", $ARGV[0]) { select undef, undef, undef, 0.001 }';
+  const perl = start(t, 'perl', ['-e', storm, String(program.pid)]);
+  const { said, elapsed, caught } = JSON.parse(await program.line()) as Waited;
+  assert.equal(said, 'ETIMEDOUT', kind);
+  assert.ok(elapsed >= 500, `${kind} was over after ${elapsed} ms`);
+  assert.ok(elapsed < 1500, `${kind} was stretched to ${elapsed} ms`);
+  if (!kind.endsWith('Sync')) assert.ok(caught > 20, `${kind}: ${caught} signals were handled meanwhile`);
+  await program.ended;
+  await perl.ended;
+}
