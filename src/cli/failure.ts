@@ -1,4 +1,5 @@
 /** Errors as the command line shows them: what was wrong and what to do, without a stack trace. */
+import { readFileSync } from 'node:fs';
 
 /** The caller of the command line made a mistake: exit code 2. */
 export class UsageError extends Error {}
@@ -13,8 +14,14 @@ interface Described {
   message?: unknown;
 }
 
+/** What is to be installed, with its version, if an import failed for want of a package. */
 function missingPackage(message: string): string | undefined {
-  return /^Cannot find package '([^']+)'/.exec(message)?.[1];
+  const name = /^Cannot find package '([^']+)'/.exec(message)?.[1];
+  if (name === undefined) return undefined;
+  const file = new URL('../../../package.json', import.meta.url);
+  const { optionalDependencies } = JSON.parse(readFileSync(file, 'utf8')) as { optionalDependencies?: Record<string, string> };
+  const version = /\d+(\.\d+)*/.exec(optionalDependencies?.[name] ?? '');
+  return version === null ? name : `${name}@${version[0]}`;
 }
 
 /** One line that says what was wrong, a second one with the hint if there is one, and the exit code. */
@@ -24,7 +31,7 @@ export function explain(why: unknown): { text: string; exitCode: number } {
   const exitCode = why instanceof UsageError || WRONG_USAGE.includes(String(code)) ? 2 : 1;
   const missing = code === 'ERR_MODULE_NOT_FOUND' ? missingPackage(text) : undefined;
   if (missing !== undefined) {
-    return { text: `the package ${missing}, which the command line needs, is not installed: npm install ${missing}`, exitCode };
+    return { text: `the command line needs a package that is not installed: npm install ${missing}`, exitCode };
   }
   return { text: typeof hint === 'string' ? `${text}\n  ${hint}` : text, exitCode };
 }

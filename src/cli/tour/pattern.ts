@@ -6,11 +6,11 @@ export const MESSAGE_BYTES = 64;
 const WORDS = MESSAGE_BYTES / 4;
 
 /** Writes message number `index` into `words`: its counter, then bits that depend on it. */
-export function fillMessage(words: Uint32Array, index: number): void {
+export function fillMessage(words: Int32Array, index: number): void {
   words[0] = index;
   let bits = Math.imul(index + 1, 0x9e3779b1);
   for (let at = 1; at < WORDS; at++) {
-    bits = (bits ^ (bits >>> 15)) + 0x7f4a7c15;
+    bits = ((bits ^ (bits >>> 15)) + 0x7f4a7c15) | 0;
     words[at] = bits;
   }
 }
@@ -22,7 +22,7 @@ export function signalValue(index: number): number {
 
 /** The digest of the first `count` small messages. */
 export function digestOfMessages(count: number): string {
-  const words = new Uint32Array(WORDS);
+  const words = new Int32Array(WORDS);
   const hash = createHash('sha256');
   for (let index = 0; index < count; index++) {
     fillMessage(words, index);

@@ -8,11 +8,16 @@ import { createHash } from 'node:crypto';
 
 /** The room, which all of the tour's own file fits into. It bounds the memory for longer ones. */
 const ROOM = 64 * 1024 * 1024;
+/** Up to here a message is copied word by word. */
+const SHORT = 256;
 
 /** Gathers one part after the other. */
 export class Tally {
   readonly #clockStops: boolean;
   readonly #room = Buffer.alloc(ROOM, 1);
+  readonly #roomWords = new Int32Array(this.#room.buffer, this.#room.byteOffset, ROOM >> 2);
+  #lastBytes: Buffer | undefined;
+  #lastWords: Int32Array = this.#roomWords;
   #hash = createHash('sha256');
   #used = 0;
   #bytes = 0;
@@ -34,10 +39,35 @@ export class Tally {
       from += part;
       this.#digest();
     }
-    bytes.copy(this.#room, this.#used, from, end);
-    this.#used += end - from;
+    this.#gather(bytes, from, end);
     this.#bytes += end - start;
     this.#messages += 1;
+  }
+
+  /** `copy` makes an object for each call, which costs five times what copying a small message does. */
+  #gather(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const first = bytes.byteOffset + start;
+    if (length <= SHORT && ((first | this.#used | length) & 3) === 0) {
+      const from = this.#wordsOf(bytes);
+      const to = this.#roomWords;
+      const source = first >> 2;
+      const target = this.#used >> 2;
+      const count = length >> 2;
+      for (let at = 0; at < count; at++) to[target + at] = from[source + at] as number;
+    } else {
+      bytes.copy(this.#room, this.#used, start, end);
+    }
+    this.#used += length;
+  }
+
+  /** The words of the memory below `bytes`; messages come from the same memory again and again. */
+  #wordsOf(bytes: Buffer): Int32Array {
+    if (bytes !== this.#lastBytes) {
+      this.#lastBytes = bytes;
+      this.#lastWords = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
+    }
+    return this.#lastWords;
   }
 
   #digest(): void {

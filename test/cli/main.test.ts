@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { main } from '../../src/cli/main.js';
+import { temporaryFolder } from '../support/folder.js';
+import { MAIN, run } from './cli.js';
+
+const VERBS = ['tour', 'send', 'receive', 'relay'];
+
+test('help lists every verb, and each verb explains itself with an example', async (t) => {
+  const { code, stdout } = await run(t, ['--help']);
+  assert.equal(code, 0);
+  for (const verb of VERBS) {
+    assert.match(String(stdout), new RegExp(`^ +${verb} `, 'm'));
+    for (const words of [[verb, '--help'], ['help', verb]]) {
+      const shown = await run(t, words);
+      assert.equal(shown.code, 0, shown.stderr);
+      assert.match(String(shown.stdout), new RegExp(`Usage: interproc ${verb}`));
+      assert.match(String(shown.stdout), new RegExp(`Examples:\\n(.*\\n)*  \\$ .*interproc ${verb}`));
+    }
+  }
+});
+
+test('the version is that of the package', async (t) => {
+  const { code, stdout } = await run(t, ['--version']);
+  assert.equal(code, 0);
+  assert.match(String(stdout), /^\d+\.\d+\.\d+\n$/);
+});
+
+const WRONG: [words: string[], said: RegExp][] = [
+  [[], /Usage: interproc/],
+  [['tuor'], /unknown command 'tuor'\n\(Did you mean tour\?\)/],
+  [['send'], /missing required argument 'url'/],
+  [['send', 'mq:/q', 'and', 'more'], /too many arguments/],
+  [['receive', '--lnies', 'mq:/q'], /unknown option '--lnies'/],
+  [['send', 'fifoo:./f'], /there is no scheme "fifoo:".*did you mean fifo:\?/s],
+  [['send', 'nothing'], /"nothing" has no scheme/],
+  [['receive', 'mq:without-slash'], /slash/],
+  [['receive', 'posixshm:without-slash'], /slash/],
+  [['receive', 'mq:/q?maximum=3'], /unknown option "maximum".*known are/s],
+  [['relay', 'fifo:./f'], /missing required argument 'to'/],
+  [['relay', '--raw', 'shm:a', 'mq:/q'], /--raw needs a stream of bytes/],
+  [['tour', '--only', 'pipe,mqq'], /no mechanism "mqq"; did you mean mq\?/],
+  [['tour', '--messages', 'many'], /--messages is a whole number.*"many"/],
+  [['tour', '--messages', '0'], /--messages is a whole number/],
+];
+
+for (const [words, said] of WRONG) {
+  test(`wrong usage is exit code 2 and says what is wrong: interproc ${words.join(' ')}`, async (t) => {
+    const { code, stdout, stderr } = await run(t, words);
+    assert.match(stderr, said);
+    assert.doesNotMatch(stderr, /^ +at /m, 'no stack trace');
+    assert.equal(String(stdout), '');
+    assert.equal(code, 2);
+  });
+}
+
+test('what the kernel refuses is exit code 1, with a hint on the next line', async (t) => {
+  const { code, stderr } = await run(t, ['receive', 'mq:/q?max=1000000']);
+  assert.match(stderr, /^interproc receive: EINVAL.*\n {2}.*\/proc\/sys\/fs\/mqueue\/msg_max/);
+  assert.equal(code, 1);
+});
+
+test('main answers the exit code to whoever calls it as a function', async (t) => {
+  const said: string[] = [];
+  t.mock.method(process.stderr, 'write', (text: string) => said.push(text) > 0);
+  assert.equal(await main(['tour', '--input', '/no/such/file']), 1);
+  assert.equal(said.join(''), "interproc tour: ENOENT: no such file or directory, open '/no/such/file'\n");
+});
+
+test('it runs through a symbolic link, as package managers install it', (t) => {
+  const link = join(temporaryFolder(t), 'interproc');
+  symlinkSync(MAIN, link);
+  const { status, stdout } = spawnSync(process.execPath, [link, '--version'], { encoding: 'utf8' });
+  assert.equal(status, 0);
+  assert.match(stdout, /^\d/);
+});
+
+test('without the packages of the command line it says in one line what to install', (t) => {
+  const folder = temporaryFolder(t);
+  cpSync(fileURLToPath(new URL('../../src', import.meta.url)), join(folder, 'dist', 'src'), { recursive: true });
+  cpSync(fileURLToPath(new URL('../../../package.json', import.meta.url)), join(folder, 'package.json'));
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, 'dist/src/cli/main.js'), 'tour'], {
+    encoding: 'utf8',
+  });
+  assert.match(stderr, /^interproc tour: the command line needs a package that is not installed: npm install commander@14[.\d]*\n$/);
+  assert.equal(status, 1);
+});
+
+test('a reader that leaves early ends it without a word', () => {
+  const command = `node ${MAIN} --help | true; node ${MAIN} tour --only pipe --messages 100 --input ${MAIN} --json | head -c 1`;
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  assert.equal(stdout, '{');
+  assert.equal(status, 0);
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ROWS } from '../../src/cli/tour/rows.js';
+import { temporaryFolder } from '../support/folder.js';
+import { type Outcome, run } from './cli.js';
+
+interface Row {
+  name: string;
+  mechanism: string;
+  way: string;
+  family: string;
+  processes: string;
+  url: string;
+  bytes: number | null;
+  messages: number | null;
+  seconds: number | null;
+  throughputBytesPerSecond: number | null;
+  messagesPerSecond: number | null;
+  roundTripMicroseconds: number | null;
+  peakMemoryBytes: { sender: number; receiver: number };
+  verified: boolean;
+  error: string | null;
+}
+
+const NAMES = ['file', 'file-durable', 'pipe', 'fifo', 'unix', 'mq', 'posixshm', 'shm', 'signal'];
+const INPUT = randomBytes(300_001);
+
+function inputFile(t: TestContext, bytes: Uint8Array): string {
+  const path = join(temporaryFolder(t), 'a file with spaces');
+  writeFileSync(path, bytes);
+  return path;
+}
+
+function rowsOf({ stdout, stderr }: Outcome): Row[] {
+  assert.equal(stderr, '');
+  return JSON.parse(String(stdout)).rows;
+}
+
+test('the list of rows has every file of rows/', () => {
+  const files = readdirSync(new URL('../../src/cli/tour/rows/', import.meta.url)).filter((name) => name.endsWith('.js'));
+  assert.equal(files.length, ROWS.length);
+  assert.deepEqual(ROWS.map(({ name }) => name), NAMES);
+});
+
+test('nine rows are verified and measured, and the JSON has the stated shape', async (t) => {
+  const outcome = await run(t, ['tour', '--json', '--messages', '2000', '--input', inputFile(t, INPUT)]);
+  const rows = rowsOf(outcome);
+  assert.deepEqual(rows.map(({ name }) => name), NAMES);
+  for (const row of rows) {
+    assert.equal(row.error, null, row.name);
+    assert.equal(row.verified, true);
+    assert.equal(row.messages, 2000);
+    assert.ok(row.seconds! > 0 && row.messagesPerSecond! > 0 && row.roundTripMicroseconds! > 0);
+    assert.ok(row.peakMemoryBytes.sender > 1e6 && row.peakMemoryBytes.receiver > 1e6);
+    assert.ok(['file', 'kernel', 'memory'].includes(row.way));
+    assert.ok(['siblings', 'unrelated'].includes(row.processes));
+    if (row.family === 'signal') {
+      assert.deepEqual([row.bytes, row.throughputBytesPerSecond, row.url], [null, null, 'signal:SIGRTMIN+1']);
+    } else {
+      assert.equal(row.bytes, INPUT.length);
+      assert.ok(row.throughputBytesPerSecond! > 0);
+    }
+  }
+  assert.deepEqual(
+    new Set(rows.map(({ url }) => url.slice(0, url.indexOf(':')))),
+    new Set(['file', 'fd', 'fifo', 'unix', 'mq', 'posixshm', 'shm', 'signal']),
+  );
+  const { machine } = JSON.parse(String(outcome.stdout));
+  assert.equal(machine.node, process.version);
+  assert.equal(outcome.code, 0);
+});
+
+test('one byte that changes on its way makes each row, and only that one, unverified', async (t) => {
+  const input = inputFile(t, INPUT);
+  await Promise.all([NAMES.slice(0, 5), NAMES.slice(5)].map(async (names) => {
+    for (const name of names) {
+      const other = name === 'shm' ? 'unix' : 'shm';
+      const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`, '--input', input];
+      const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
+      const rows = rowsOf(outcome);
+      for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
+      assert.match(rows.find((row) => row.name === name)!.error!, /SHA-256 differs/);
+      assert.equal(outcome.code, 1);
+    }
+  }));
+});
+
+test('an empty file arrives, and a changed byte is then noticed in the messages', async (t) => {
+  const words = ['tour', '--json', '--messages', '100', '--only', 'file,pipe,mq', '--input', inputFile(t, Buffer.alloc(0))];
+  const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: 'mq' } });
+  const rows = rowsOf(outcome);
+  assert.deepEqual(rows.map(({ verified }) => verified), [true, true, false]);
+  for (const row of rows) assert.deepEqual([row.bytes, row.throughputBytesPerSecond], [0, null]);
+});
+
+test('the memory of both processes is bounded for a file that is longer than the room to gather it', async (t) => {
+  const input = inputFile(t, Buffer.alloc(150_000_000, 'interproc'));
+  const outcome = await run(t, ['tour', '--json', '--messages', '100', '--only', 'unix,posixshm', '--input', input]);
+  for (const row of rowsOf(outcome)) {
+    assert.equal(row.verified, true);
+    assert.equal(row.bytes, 150_000_000);
+    assert.ok(row.peakMemoryBytes.sender < 120e6, `the sender's peak is ${row.peakMemoryBytes.sender}`);
+    assert.ok(row.peakMemoryBytes.receiver < 220e6, `the receiver's peak is ${row.peakMemoryBytes.receiver}`);
+  }
+});
+
+test('the table is grouped by way and ends with a sentence that compares the ways', async (t) => {
+  const words = ['tour', '--messages', '500', '--only', 'file,file-durable,unix,shm,signal', '--input', inputFile(t, INPUT)];
+  const { code, stdout, stderr } = await run(t, words);
+  const text = String(stdout);
+  const at = ['through a file', "through the kernel's buffers", 'through shared memory', 'notify'].map((title) => text.indexOf(title));
+  assert.ok(at.every((place, index) => place > (at[index - 1] ?? 0)), text);
+  assert.match(text, /│ +ring in a memfd +│ unrelated │ .*\/s │ .*\/s │ .*s │ .*B, .*B │ yes/);
+  const sentence = text.trimEnd().split('\n').at(-1)!;
+  assert.match(sentence, /^On this machine, for messages of 64 bytes, a file that is made durable message by message is .* the kernel's buffers \(at best Unix stream socket, .*\), a file in the page cache is .* those buffers, and the kernel's buffers are .* shared memory \(at best ring in a memfd, .*\)\.$/);
+  assert.deepEqual([stderr, code], ['', 0], 'no progress where there is no terminal');
+});
+
+const UNUSABLE: [what: string, path: (folder: string) => string, said: RegExp][] = [
+  ['is missing', (folder) => join(folder, 'none'), /ENOENT/],
+  ['is a directory', (folder) => folder, /is a directory/],
+  ['is a device', () => '/dev/zero', /is not a regular file/],
+];
+for (const [what, path, said] of UNUSABLE) {
+  test(`an input that ${what} is refused before anything starts`, async (t) => {
+    const { code, stdout, stderr } = await run(t, ['tour', '--json', '--input', path(temporaryFolder(t))]);
+    assert.match(stderr, /^interproc tour: /);
+    assert.match(stderr, said);
+    assert.equal(stderr.trimEnd().split('\n').length, 1);
+    assert.deepEqual([code, String(stdout)], [1, '']);
+  });
+}

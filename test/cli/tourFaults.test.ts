@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../support/folder.js';
+import { openDescriptors } from '../support/descriptors.js';
+import { isAlive, until } from '../support/proc.js';
+import { type Running, run, start } from './cli.js';
+
+/** A row with so many messages is not over before it is interrupted. */
+const ENDLESS = ['--messages', '10000000'];
+
+function inputFile(t: TestContext): string {
+  const path = join(temporaryFolder(t), 'input');
+  writeFileSync(path, 'a short file');
+  return path;
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+/** The tour's program that runs now, as soon as `busy` holds for it. */
+function program(tour: Running, role: 'sender' | 'receiver', url: string, busy: (pid: number) => boolean): Promise<number> {
+  return until(`the ${role} of ${url} works`, () => {
+    for (const pid of childrenOf(tour.pid)) {
+      const command = commandOf(pid);
+      if (command.includes(`/${role}.js ${url}`) && busy(Number(pid))) return Number(pid);
+    }
+    return undefined;
+  });
+}
+
+function childrenOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
+const holds = (what: RegExp) => (pid: number): boolean => {
+  try {
+    return [...openDescriptors(pid).values()].some((target) => what.test(target));
+  } catch {
+    return false;
+  }
+};
+
+const tourFolders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('interproc-tour-'));
+
+const KILLED: [row: string, role: 'sender' | 'receiver', url: string, holding: RegExp][] = [
+  ['mq', 'receiver', 'mq:', /^\/interproc-tour-.*mq$/],
+  ['file', 'sender', 'file:', /\/log$/],
+  ['unix', 'receiver', 'unix:', /^socket:/],
+];
+for (const [row, role, url, holding] of KILLED) {
+  test(`a ${role} that is killed in the middle of ${row} fails that row, and the next one runs`, async (t) => {
+    const before = tourFolders();
+    const only = ['--only', `${row},signal`, '--input', inputFile(t)];
+    const tour = start(t, ['tour', '--json', ...only, '--messages', '1000000']);
+    process.kill(await program(tour, role, url, holds(holding)), 'SIGKILL');
+    const { code, stdout, stderr } = await tour.done;
+    const rows = JSON.parse(String(stdout)).rows;
+    assert.equal(stderr, '');
+    assert.deepEqual(rows.map(({ name, verified }: { name: string; verified: boolean }) => [name, verified]), [[row, false], ['signal', true]]);
+    assert.equal(rows[0].error, `the ${role} was killed by SIGKILL`);
+    assert.equal(code, 1);
+    assert.deepEqual(tourFolders(), before, 'its folder is gone');
+  });
+}
+
+for (const [signal, expected] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+  test(`${signal} ends the tour and its programs, and nothing is left`, async (t) => {
+    const before = tourFolders();
+    const tour = start(t, ['tour', '--only', 'posixshm', '--input', inputFile(t), ...ENDLESS]);
+    const receiver = await program(tour, 'receiver', 'posixshm:', holds(/^\/dev\/shm\/interproc-tour-/));
+    const objects = [...openDescriptors(receiver).values()].filter((target) => target.startsWith('/dev/shm/'));
+    tour.kill(signal);
+    const { code, stdout, stderr } = await tour.done;
+    assert.deepEqual([code, String(stdout), stderr], [expected, '', '']);
+    assert.ok(!isAlive(receiver), 'the receiver is gone');
+    for (const object of objects) assert.ok(!existsSync(object), `${object} is gone`);
+    assert.deepEqual(tourFolders(), before);
+  });
+}
+
+test('its programs end when the tour itself is killed', async (t) => {
+  const tour = start(t, ['tour', '--only', 'pipe', '--input', inputFile(t), ...ENDLESS]);
+  const sender = await program(tour, 'sender', 'fd:', holds(/^pipe:/));
+  const receiver = await program(tour, 'receiver', 'fd:', holds(/^pipe:/));
+  const folders = tourFolders();
+  tour.kill('SIGKILL');
+  await tour.done;
+  await until('both programs are gone', () => !isAlive(sender) && !isAlive(receiver));
+  assert.equal(folders.length, 1, 'a killed tour cannot remove its folder');
+  await run(t, ['tour', '--only', 'pipe', '--input', inputFile(t), '--messages', '10']);
+});
+
+test('two tours at the same time do not meet', async (t) => {
+  const words = ['tour', '--json', '--messages', '500', '--input', inputFile(t)];
+  const both = await Promise.all([run(t, words), run(t, words)]);
+  for (const { code, stdout, stderr } of both) {
+    assert.equal(stderr, '');
+    for (const row of JSON.parse(String(stdout)).rows) assert.equal(row.error, null, row.name);
+    assert.equal(code, 0);
+  }
+});
