@@ -43,7 +43,9 @@ function* wholeLines(chunk: Uint8Array, start: number): Generator<Uint8Array, vo
 }
 
 function tooLong(): RangeError {
-  return new RangeError(`a line is longer than ${LONGEST_MESSAGE} bytes, the longest message; without --lines the input is cut into blocks`);
+  return new RangeError(
+    `a line is longer than ${LONGEST_MESSAGE} bytes, the longest message; without --lines the input is cut into blocks`,
+  );
 }
 
 /** The chunks of a stream as they are read: up to 64 KiB each. */

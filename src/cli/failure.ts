@@ -19,7 +19,9 @@ function missingPackage(message: string): string | undefined {
   const name = /^Cannot find package '([^']+)'/.exec(message)?.[1];
   if (name === undefined) return undefined;
   const file = new URL('../../../package.json', import.meta.url);
-  const { optionalDependencies } = JSON.parse(readFileSync(file, 'utf8')) as { optionalDependencies?: Record<string, string> };
+  const { optionalDependencies } = JSON.parse(readFileSync(file, 'utf8')) as {
+    optionalDependencies?: Record<string, string>;
+  };
   const version = /\d+(\.\d+)*/.exec(optionalDependencies?.[name] ?? '');
   return version === null ? name : `${name}@${version[0]}`;
 }

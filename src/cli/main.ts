@@ -76,7 +76,11 @@ async function commandsFor(
     .configureOutput({ outputError: (text, say) => say(text.replace(/^error: /, 'interproc: ')) })
     .exitOverride();
   for (const listed of VERBS) {
-    const command = program.command(listed.name).summary(listed.summary).description(listed.summary).usage(listed.usage);
+    const command = program
+      .command(listed.name)
+      .summary(listed.summary)
+      .description(listed.summary)
+      .usage(listed.usage);
     command.showHelpAfterError(`(interproc ${listed.name} --help explains it)`);
     if (listed.name !== asked) continue;
     const { verb } = await listed.load();
@@ -111,7 +115,9 @@ export async function main(argv: string[]): Promise<number> {
     // What commander has to say is said already; help and version that were asked for are no error.
     if (isCommanderError(why)) return why.exitCode === 0 ? 0 : 2;
     const explained = explain(why);
-    process.stderr.write(`interproc${VERBS.some(({ name }) => name === asked) ? ` ${asked}` : ''}: ${explained.text}\n`);
+    process.stderr.write(
+      `interproc${VERBS.some(({ name }) => name === asked) ? ` ${asked}` : ''}: ${explained.text}\n`,
+    );
     return explained.exitCode;
   }
 }

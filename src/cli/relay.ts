@@ -26,7 +26,10 @@ export const verb: Verb<RelayOptions> = {
     command
       .argument('<from>', 'where the messages come from')
       .argument('<to>', 'where they go to')
-      .option('-r, --raw', 'bytes, not messages: without frames where the mechanism is a stream (fd:, fifo:, unix:, file:)')
+      .option(
+        '-r, --raw',
+        'bytes, not messages: without frames where the mechanism is a stream (fd:, fifo:, unix:, file:)',
+      )
       .option('-k, --keep', 'leave what this command creates (a queue, a file)')
       .option('--json', 'print { messages, bytes, seconds } at the end')
       .addHelpText(
@@ -90,7 +93,9 @@ function raw(from: string, to: string): { from: string; to: string } {
   };
   const ends = { from: mark(from), to: mark(to) };
   if (ends.from === from && ends.to === to) {
-    throw new UsageError(`--raw needs a stream of bytes at one end at least (${STREAMS.map((name) => `${name}:`).join(' ')}), got ${from} and ${to}`);
+    throw new UsageError(
+      `--raw needs a stream of bytes at one end at least (${STREAMS.map((name) => `${name}:`).join(' ')}), got ${from} and ${to}`,
+    );
   }
   return ends;
 }

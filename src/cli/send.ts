@@ -20,7 +20,10 @@ export const verb: Verb<SendOptions> = {
   define(command) {
     command
       .argument('<url>', 'where to: fifo:./f, unix:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3')
-      .option('-l, --lines', 'each line is a message, with its newline (else: blocks of up to 64 KiB, as they are read)')
+      .option(
+        '-l, --lines',
+        'each line is a message, with its newline (else: blocks of up to 64 KiB, as they are read)',
+      )
       .option('-k, --keep', 'leave what this command creates for later receivers (a queue, a file)')
       .option('--no-coalesce', 'publish each message at once, not those of one turn together')
       .option('-p, --progress', 'show on the terminal what has been sent')

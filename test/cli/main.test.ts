@@ -15,7 +15,10 @@ test('help lists every verb, and each verb explains itself with an example', asy
   assert.equal(code, 0);
   for (const verb of VERBS) {
     assert.match(String(stdout), new RegExp(`^ +${verb} `, 'm'));
-    for (const words of [[verb, '--help'], ['help', verb]]) {
+    for (const words of [
+      [verb, '--help'],
+      ['help', verb],
+    ]) {
       const shown = await run(t, words);
       assert.equal(shown.code, 0, shown.stderr);
       assert.match(String(shown.stdout), new RegExp(`Usage: interproc ${verb}`));
@@ -86,7 +89,10 @@ test('without the packages of the command line it says in one line what to insta
   const { status, stderr } = spawnSync(process.execPath, [join(folder, 'dist/src/cli/main.js'), 'tour'], {
     encoding: 'utf8',
   });
-  assert.match(stderr, /^interproc tour: the command line needs a package that is not installed: npm install commander@14[.\d]*\n$/);
+  assert.match(
+    stderr,
+    /^interproc tour: the command line needs a package that is not installed: npm install commander@14[.\d]*\n$/,
+  );
   assert.equal(status, 1);
 });
 

@@ -127,10 +127,16 @@ test('a sender that dies is reported by receive, after what it had sent', async 
   assert.equal(code, 1);
 });
 
-for (const [signal, expected] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+for (const [signal, expected] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
   test(`${signal} ends send and receive cleanly, waiting for a peer or for input, with code ${expected}`, async (t) => {
     const cwd = temporaryFolder(t);
-    for (const words of [['send', 'fifo:./alone'], ['receive', 'unix:./alone']]) {
+    for (const words of [
+      ['send', 'fifo:./alone'],
+      ['receive', 'unix:./alone'],
+    ]) {
       const alone = start(t, words, { cwd, input: null });
       await resting(alone);
       alone.kill(signal);

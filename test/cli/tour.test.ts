@@ -40,19 +40,27 @@ function rowsOf({ stdout, stderr }: Outcome): Row[] {
 }
 
 test('the list of rows has every file of rows/', () => {
-  const files = readdirSync(new URL('../../src/cli/tour/rows/', import.meta.url)).filter((name) => name.endsWith('.js'));
+  const files = readdirSync(new URL('../../src/cli/tour/rows/', import.meta.url)).filter((name) =>
+    name.endsWith('.js'),
+  );
   assert.equal(files.length, ROWS.length);
-  assert.deepEqual(ROWS.map(({ name }) => name), NAMES);
+  assert.deepEqual(
+    ROWS.map(({ name }) => name),
+    NAMES,
+  );
 });
 
 test('nine rows are verified and measured, and the JSON has the stated shape', async (t) => {
-  const outcome = await run(t, ['tour', '--json', '--messages', '2000', '--input', inputFile(t, INPUT)]);
+  const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
   const rows = rowsOf(outcome);
-  assert.deepEqual(rows.map(({ name }) => name), NAMES);
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    NAMES,
+  );
   for (const row of rows) {
     assert.equal(row.error, null, row.name);
     assert.equal(row.verified, true);
-    assert.equal(row.messages, 2000);
+    assert.equal(row.messages, 1000);
     assert.ok(row.seconds! > 0 && row.messagesPerSecond! > 0 && row.roundTripMicroseconds! > 0);
     assert.ok(row.peakMemoryBytes.sender > 1e6 && row.peakMemoryBytes.receiver > 1e6);
     assert.ok(['file', 'kernel', 'memory'].includes(row.way));
@@ -75,24 +83,38 @@ test('nine rows are verified and measured, and the JSON has the stated shape', a
 
 test('one byte that changes on its way makes each row, and only that one, unverified', async (t) => {
   const input = inputFile(t, INPUT);
-  await Promise.all([NAMES.slice(0, 5), NAMES.slice(5)].map(async (names) => {
-    for (const name of names) {
-      const other = name === 'shm' ? 'unix' : 'shm';
-      const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`, '--input', input];
-      const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
-      const rows = rowsOf(outcome);
-      for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
-      assert.match(rows.find((row) => row.name === name)!.error!, /SHA-256 differs/);
-      assert.equal(outcome.code, 1);
-    }
-  }));
+  await Promise.all(
+    [NAMES.slice(0, 5), NAMES.slice(5)].map(async (names) => {
+      for (const name of names) {
+        const other = name === 'shm' ? 'unix' : 'shm';
+        const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`, '--input', input];
+        const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
+        const rows = rowsOf(outcome);
+        for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
+        assert.match(rows.find((row) => row.name === name)!.error!, /SHA-256 differs/);
+        assert.equal(outcome.code, 1);
+      }
+    }),
+  );
 });
 
 test('an empty file arrives, and a changed byte is then noticed in the messages', async (t) => {
-  const words = ['tour', '--json', '--messages', '100', '--only', 'file,pipe,mq', '--input', inputFile(t, Buffer.alloc(0))];
+  const words = [
+    'tour',
+    '--json',
+    '--messages',
+    '100',
+    '--only',
+    'file,pipe,mq',
+    '--input',
+    inputFile(t, Buffer.alloc(0)),
+  ];
   const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: 'mq' } });
   const rows = rowsOf(outcome);
-  assert.deepEqual(rows.map(({ verified }) => verified), [true, true, false]);
+  assert.deepEqual(
+    rows.map(({ verified }) => verified),
+    [true, true, false],
+  );
   for (const row of rows) assert.deepEqual([row.bytes, row.throughputBytesPerSecond], [0, null]);
 });
 
@@ -108,14 +130,30 @@ test('the memory of both processes is bounded for a file that is longer than the
 });
 
 test('the table is grouped by way and ends with a sentence that compares the ways', async (t) => {
-  const words = ['tour', '--messages', '500', '--only', 'file,file-durable,unix,shm,signal', '--input', inputFile(t, INPUT)];
+  const words = [
+    'tour',
+    '--messages',
+    '500',
+    '--only',
+    'file,file-durable,unix,shm,signal',
+    '--input',
+    inputFile(t, INPUT),
+  ];
   const { code, stdout, stderr } = await run(t, words);
   const text = String(stdout);
-  const at = ['through a file', "through the kernel's buffers", 'through shared memory', 'notify'].map((title) => text.indexOf(title));
-  assert.ok(at.every((place, index) => place > (at[index - 1] ?? 0)), text);
+  const at = ['through a file', "through the kernel's buffers", 'through shared memory', 'notify'].map((title) =>
+    text.indexOf(title),
+  );
+  assert.ok(
+    at.every((place, index) => place > (at[index - 1] ?? 0)),
+    text,
+  );
   assert.match(text, /│ +ring in a memfd +│ unrelated │ .*\/s │ .*\/s │ .*s │ .*B, .*B │ yes/);
   const sentence = text.trimEnd().split('\n').at(-1)!;
-  assert.match(sentence, /^On this machine, for messages of 64 bytes, a file that is made durable message by message is .* the kernel's buffers \(at best Unix stream socket, .*\), a file in the page cache is .* those buffers, and the kernel's buffers are .* shared memory \(at best ring in a memfd, .*\)\.$/);
+  assert.match(
+    sentence,
+    /^On this machine, for messages of 64 bytes, a file that is made durable message by message is .* the kernel's buffers \(at best Unix stream socket, .*\), a file in the page cache is .* those buffers, and the kernel's buffers are .* shared memory \(at best ring in a memfd, .*\)\.$/,
+  );
   assert.deepEqual([stderr, code], ['', 0], 'no progress where there is no terminal');
 });
 

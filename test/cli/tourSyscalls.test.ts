@@ -24,7 +24,7 @@ const NAMED: [row: string, calls: Record<string, number>, not: string[]][] = [
   ['file-durable', { fdatasync: MESSAGES }, ['mq_timedsend', 'memfd_create']],
   ['pipe', { pipe2: 2 }, ['mq_timedsend', 'memfd_create', 'mknodat', 'mknod']],
   ['fifo', { 'mknodat|mknod': 1 }, ['mq_timedsend', 'memfd_create']],
-  ['unix', { 'bind': 2, 'accept4|accept': 2 }, ['mq_timedsend', 'memfd_create']],
+  ['unix', { bind: 2, 'accept4|accept': 2 }, ['mq_timedsend', 'memfd_create']],
   ['mq', { mq_open: 4, mq_timedsend: MESSAGES, mq_timedreceive: MESSAGES }, ['memfd_create', 'fdatasync']],
   ['posixshm', { fallocate: 2 }, ['mq_timedsend', 'fdatasync', 'memfd_create']],
   ['shm', { memfd_create: 2, sendmsg: 2, recvmsg: 2 }, ['mq_timedsend', 'fdatasync']],

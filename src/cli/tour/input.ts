@@ -22,7 +22,8 @@ export async function readInput(path: string, stop: AbortSignal): Promise<Input>
   try {
     const status = fstatSync(fd);
     if (status.isDirectory()) throw new Error(`EISDIR: ${path} is a directory; --input takes a file`);
-    if (!status.isFile()) throw new Error(`${path} is not a regular file; --input takes one, since each row reads it again`);
+    if (!status.isFile())
+      throw new Error(`${path} is not a regular file; --input takes one, since each row reads it again`);
     const hash = createHash('sha256');
     let bytes = 0;
     for await (const chunk of createReadStream('', { fd, autoClose: false, highWaterMark: 1 << 20, signal: stop })) {

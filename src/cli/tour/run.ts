@@ -178,7 +178,8 @@ function perSecond(amount: number | null, time: number | null): number | null {
 /** What is wrong with what arrived, `null` if nothing is. */
 function fault(row: Row, load: Load, sent: Sent, received: Received): string | null {
   if (received.bytes !== null) {
-    if (received.bytes !== load.input.bytes) return `${received.bytes} of ${load.input.bytes} bytes of the file arrived`;
+    if (received.bytes !== load.input.bytes)
+      return `${received.bytes} of ${load.input.bytes} bytes of the file arrived`;
     if (received.fileDigest !== load.input.digest) return 'the file arrived changed: its SHA-256 differs';
   }
   if (row.mostSeconds === undefined && sent.messages !== load.messages) return `${sent.messages} messages were sent`;

@@ -43,11 +43,14 @@ export function sentence(rows: readonly RowResult[]): string | undefined {
   const against = kernel ?? memory;
   if (against === undefined) return undefined;
 
-  const buffers = kernel === undefined ? '' : `the kernel's buffers (at best ${kernel.name}, ${format.rate(kernel.perSecond)})`;
+  const buffers =
+    kernel === undefined ? '' : `the kernel's buffers (at best ${kernel.name}, ${format.rate(kernel.perSecond)})`;
   const shared = memory === undefined ? '' : `shared memory (at best ${memory.name}, ${format.rate(memory.perSecond)})`;
   const parts: string[] = [];
   if (durable !== undefined) {
-    parts.push(`a file that is made durable message by message is ${compared(durable.perSecond, against.perSecond)} ${buffers || shared}`);
+    parts.push(
+      `a file that is made durable message by message is ${compared(durable.perSecond, against.perSecond)} ${buffers || shared}`,
+    );
   }
   if (cached !== undefined) {
     const than = durable === undefined ? buffers || shared : kernel === undefined ? 'shared memory' : 'those buffers';
