@@ -6,7 +6,6 @@
 import type { WaitOptions } from '../../core/wait.js';
 import { argumentError, IpcError } from '../../core/errors.js';
 import { stream, type StreamSocket } from '../../unix/index.js';
-import { connectWhenListening } from '../../unix/appear.js';
 import type { Sink, Source } from '../contract.js';
 import type { Endpoint, OpenDuplex, OpenHalf, OpenListener } from '../endpoint.js';
 import { giveRing, type RingOptions, takeRing } from '../ring/exchange.js';
@@ -114,7 +113,7 @@ export const endpoint: Endpoint = {
 
   async connect(url, options): Promise<OpenDuplex> {
     const deadline = new Deadline(options, url.href);
-    const socket = await connectWhenListening(addressOf(url), deadline.left());
+    const socket = await stream.connectWhenListening(addressOf(url), deadline.left());
     try {
       checkPeer(socket, url.href, anyUser(url));
       await tell(socket, HELLO, ROLES.both, [], deadline.left());

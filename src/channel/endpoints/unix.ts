@@ -4,7 +4,6 @@
  */
 import type { WaitOptions } from '../../core/wait.js';
 import { stream, type Address, type StreamSocket } from '../../unix/index.js';
-import { connectWhenListening } from '../../unix/appear.js';
 import { F_DUPFD_CLOEXEC, native } from '../../sys/index.js';
 import { check, type ErrorSubject } from '../../core/errors.js';
 import { DescriptorHandle } from '../../core/handle.js';
@@ -50,7 +49,7 @@ export const endpoint: Endpoint = {
   traits: { connected: true, retains: false, bounded: true, multiSender: false },
   options: ['raw'],
   async sender(url, options): Promise<OpenHalf<Sink>> {
-    const socket = await connectWhenListening(addressOf(url), waiting(options));
+    const socket = await stream.connectWhenListening(addressOf(url), waiting(options));
     setNonBlocking(socket.fd, true);
     return streamSink(socket, flagOption(url, 'raw'), subjectOf(url));
   },
@@ -61,7 +60,7 @@ export const endpoint: Endpoint = {
     return streamSource(socket, flagOption(url, 'raw'), subjectOf(url));
   },
   async connect(url, options): Promise<OpenDuplex> {
-    return duplex(url, await connectWhenListening(addressOf(url), waiting(options)));
+    return duplex(url, await stream.connectWhenListening(addressOf(url), waiting(options)));
   },
   async listen(url): Promise<OpenListener> {
     const listener = stream.listen(addressOf(url), {});
