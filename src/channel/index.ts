@@ -6,7 +6,8 @@
  * await using sender = await channel.sender('shm:prices');
  * await sender.send(Buffer.from('EURUSD 1.0873'));
  * // another
- * for await (const message of await channel.receiver('shm:prices')) console.log(String(message));
+ * const text = new TextDecoder();
+ * for await (const message of await channel.receiver('shm:prices')) console.log(text.decode(message));
  */
 import { checkInteger, checkOptions } from '../core/arguments.js';
 import { argumentError } from '../core/errors.js';
