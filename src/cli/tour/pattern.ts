@@ -20,15 +20,22 @@ export function signalValue(index: number): number {
   return Math.imul(index, 0x9e3779b1);
 }
 
-/** The digest of the first `count` small messages. */
+const digests = new Map<number, string>();
+
+/** The digest of the first `count` small messages; computed once for each count. */
 export function digestOfMessages(count: number): string {
-  const words = new Int32Array(WORDS);
-  const hash = createHash('sha256');
-  for (let index = 0; index < count; index++) {
-    fillMessage(words, index);
-    hash.update(words);
+  let digest = digests.get(count);
+  if (digest === undefined) {
+    const words = new Int32Array(WORDS);
+    const hash = createHash('sha256');
+    for (let index = 0; index < count; index++) {
+      fillMessage(words, index);
+      hash.update(words);
+    }
+    digest = hash.digest('hex');
+    digests.set(count, digest);
   }
-  return hash.digest('hex');
+  return digest;
 }
 
 /** The digest of the first `count` values of signals, as little-endian int32. */

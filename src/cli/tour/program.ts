@@ -12,6 +12,8 @@ export interface Job {
   input: string;
   /** How many small messages, and how many round trips. */
   messages: number;
+  /** How often the messages are sent: one pass takes milliseconds, and a neighbour may have disturbed it. */
+  passes: number;
   roundTrips: number;
   coalesce: boolean;
   mostSeconds: number | null;
@@ -23,8 +25,7 @@ export interface Job {
 export interface Sent {
   bytes: number | null;
   fileBegan: string | null;
-  messages: number;
-  messagesBegan: string;
+  passes: { messages: number; began: string }[];
   roundTripMicroseconds: number;
   peakMemoryBytes: number | null;
 }
@@ -34,9 +35,7 @@ export interface Received {
   bytes: number | null;
   fileDigest: string | null;
   fileEnded: string | null;
-  messages: number;
-  messagesDigest: string;
-  messagesEnded: string;
+  passes: { messages: number; digest: string; ended: string }[];
   peakMemoryBytes: number | null;
 }
 
@@ -60,8 +59,8 @@ export function peakMemoryBytes(): number | null {
 }
 
 /** The middle one. */
-export function median(values: Float64Array): number {
-  return values.toSorted()[Math.floor(values.length / 2)] ?? 0;
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 /**

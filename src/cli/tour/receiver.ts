@@ -4,7 +4,7 @@
  */
 import { type Receiver, receiver as openReceiver, sender as openSender } from '../../channel/index.js';
 import { now, peakMemoryBytes, type Received, runProgram, say } from './program.js';
-import { Tally } from './tally.js';
+import { type Part, Tally } from './tally.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -15,14 +15,15 @@ runProgram(async ([url = '', back = '']) => {
   const tally = new Tally(receiver.traits.bounded);
   await answers.send(EMPTY);
 
-  const received = async (): Promise<{ bytes: number; messages: number; digest: string; ended: string }> => {
+  const received = async (): Promise<Part> => {
     const part = await receivePart(receiver, tally);
     await answers.send(EMPTY);
     return part;
   };
   await received();
   const file = await received();
-  const messages = await received();
+  const passes: Part[] = [];
+  for (let pass = await received(); pass.messages > 0; pass = await received()) passes.push(pass);
   for (let message = await receiver.receive(); message !== null; message = await receiver.receive()) {
     await answers.send(message);
   }
@@ -32,18 +33,13 @@ runProgram(async ([url = '', back = '']) => {
     bytes: file.bytes,
     fileDigest: file.digest,
     fileEnded: file.ended,
-    messages: messages.messages,
-    messagesDigest: messages.digest,
-    messagesEnded: messages.ended,
+    passes,
     peakMemoryBytes: peakMemoryBytes(),
   } satisfies Received);
 });
 
 /** Receives up to the next empty message, after which the sender waits for our word. */
-async function receivePart(
-  receiver: Receiver,
-  tally: Tally,
-): Promise<{ bytes: number; messages: number; digest: string; ended: string }> {
+async function receivePart(receiver: Receiver, tally: Tally): Promise<Part> {
   let ended: string | undefined;
   const visit = (bytes: Buffer, start: number, end: number): void => {
     if (start === end) ended = now();

@@ -47,6 +47,8 @@ export interface Row {
   readonly processes: 'siblings' | 'unrelated';
   /** Whether messages of one turn leave together; each one by itself where that is the point. */
   readonly coalesce: boolean;
+  /** How often the small messages are sent; what counts is the median. */
+  readonly passes: number;
   /** After so long no more messages are begun: a slow disk would take minutes. */
   readonly mostSeconds?: number;
   /** Makes what must be there before the programs start. */

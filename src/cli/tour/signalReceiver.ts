@@ -35,9 +35,9 @@ runProgram(async ([url = '']) => {
     bytes: null,
     fileDigest: null,
     fileEnded: null,
-    messages: values.length,
-    messagesDigest: createHash('sha256').update(Int32Array.from(values)).digest('hex'),
-    messagesEnded: ended,
+    passes: [
+      { messages: values.length, digest: createHash('sha256').update(Int32Array.from(values)).digest('hex'), ended },
+    ],
     peakMemoryBytes: peakMemoryBytes(),
   } satisfies Received);
 });

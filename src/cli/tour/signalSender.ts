@@ -15,22 +15,21 @@ const WINDOW = 1024;
 runProgram(async ([url = ''], job) => {
   const { sig, pid } = parseSignalUrl(url);
   using answers = signal.open(sig);
-  const { began, count } = await sendValues(answers, sig, pid, job);
+  const pass = await sendValues(answers, sig, pid, job);
 
-  const took = new Float64Array(job.roundTrips);
+  const took: number[] = [];
   for (let index = -Math.ceil(job.roundTrips / 10); index < job.roundTrips; index++) {
     const begun = process.hrtime.bigint();
     await sendSignal(pid, sig, index);
     const answer = await answers.receive();
-    if (index >= 0) took[index] = Number(process.hrtime.bigint() - begun) / 1000;
+    if (index >= 0) took.push(Number(process.hrtime.bigint() - begun) / 1000);
     if (answer.value !== index) throw new Error(`the answer to the value ${index} is ${answer.value}`);
   }
   await sendSignal(pid, markOf(sig), 0);
   say({
     bytes: null,
     fileBegan: null,
-    messages: count,
-    messagesBegan: began,
+    passes: [pass],
     roundTripMicroseconds: median(took),
     peakMemoryBytes: peakMemoryBytes(),
   } satisfies Sent);
@@ -41,7 +40,7 @@ async function sendValues(
   sig: string,
   pid: number,
   job: Job,
-): Promise<{ began: string; count: number }> {
+): Promise<Sent['passes'][number]> {
   const steps = new Steps();
   const began = now();
   let arrived = 0;
@@ -60,5 +59,5 @@ async function sendValues(
   // The mark is answered too, so that no answer to a value is left when the round trips begin.
   await sendSignal(pid, markOf(sig), 0);
   for (let last = await answers.receive(); last.value !== -1; last = await answers.receive());
-  return { began, count: sent };
+  return { messages: sent, began };
 }

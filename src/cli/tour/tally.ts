@@ -11,6 +11,14 @@ const ROOM = 64 * 1024 * 1024;
 /** Up to here a message is copied word by word. */
 const SHORT = 256;
 
+/** One part of what arrived; `ended` is when the last of it came, in nanoseconds of CLOCK_MONOTONIC. */
+export interface Part {
+  bytes: number;
+  messages: number;
+  digest: string;
+  ended: string;
+}
+
 /** Gathers one part after the other. */
 export class Tally {
   readonly #clockStops: boolean;
@@ -78,7 +86,7 @@ export class Tally {
   }
 
   /** The part that ended at `ended`, less the time for which the clock stood; the next begins. */
-  result(ended: string): { bytes: number; messages: number; digest: string; ended: string } {
+  result(ended: string): Part {
     const result = { bytes: this.#bytes, messages: this.#messages, ended: String(BigInt(ended) - this.#stopped) };
     this.#digest();
     const digest = this.#hash.digest('hex');

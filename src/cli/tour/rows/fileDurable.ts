@@ -10,7 +10,8 @@ export const row: Row = {
   family: 'stream',
   processes: 'unrelated',
   coalesce: false,
-  mostSeconds: 60,
+  passes: 1,
+  mostSeconds: 30,
   prepare(place) {
     const [there, back] = [place.path('durable'), place.path('durable-back')];
     return pair(`file:${there}?sync`, `file:${back}?sync`, () => {

@@ -10,6 +10,7 @@ export const row: Row = {
   family: 'message',
   processes: 'unrelated',
   coalesce: true,
+  passes: 5,
   prepare(place) {
     const [there, back] = [`/${place.name('mq')}`, `/${place.name('mq-back')}`];
     return pair(`mq:${there}`, `mq:${back}`, () => {

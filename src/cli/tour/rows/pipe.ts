@@ -10,6 +10,7 @@ export const row: Row = {
   family: 'stream',
   processes: 'siblings',
   coalesce: true,
+  passes: 5,
   prepare() {
     const [there, back] = [pipe.create(), pipe.create()];
     const close = (): void => {

@@ -10,6 +10,7 @@ export const row: Row = {
   family: 'memory',
   processes: 'unrelated',
   coalesce: true,
+  passes: 5,
   prepare(place) {
     const [there, back] = [`/${place.name('shm')}`, `/${place.name('shm-back')}`];
     return pair(`posixshm:${there}`, `posixshm:${back}`, () => {

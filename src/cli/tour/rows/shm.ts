@@ -9,6 +9,7 @@ export const row: Row = {
   family: 'memory',
   processes: 'unrelated',
   coalesce: true,
+  passes: 5,
   prepare(place) {
     // The memory has no name, and the socket's is an abstract one: both vanish with their processes.
     return pair(`shm:${place.name('memfd')}`, `shm:${place.name('memfd-back')}`, () => undefined);

@@ -11,6 +11,7 @@ export const row: Row = {
   family: 'signal',
   processes: 'unrelated',
   coalesce: false,
+  passes: 1,
   prepare() {
     const url = `signal:${SIGNAL}`;
     return {

@@ -10,6 +10,7 @@ export const row: Row = {
   family: 'stream',
   processes: 'unrelated',
   coalesce: true,
+  passes: 5,
   prepare(place) {
     const [there, back] = [place.path('socket'), place.path('socket-back')];
     return pair(`unix:${there}`, `unix:${back}`, () => {

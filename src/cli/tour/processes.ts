@@ -1,0 +1,135 @@
+/** The two programs of a row: started, listened to, and ended together. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Job, Received, Sent } from './program.js';
+import { type Prepared, type Row, type Start, stdioOf } from './row.js';
+
+/** How long a program may go on alone when the other has failed. */
+const PATIENCE_MS = 500;
+
+/** A program that runs. */
+interface Running<Report> {
+  child: ChildProcess;
+  /** What it reported at the end, or why there is none. */
+  ended: Promise<Report>;
+}
+
+/** One of the programs ended without its report. */
+class ProgramError extends Error {
+  /** Whether it was killed: the other one's error is only what follows from that. */
+  readonly killed: boolean;
+
+  constructor(message: string, killed: boolean) {
+    super(message);
+    this.killed = killed;
+  }
+}
+
+function startProgram<Report>(
+  role: string,
+  start: Start,
+  job: Job | undefined,
+  apart: boolean,
+  heard: (line: { done?: number; ready?: boolean }) => void,
+): Running<Report> {
+  const file = fileURLToPath(new URL(`./${start.program}.js`, import.meta.url));
+  const words = [file, ...start.urls, ...(job === undefined ? [] : [JSON.stringify(job)])];
+  const child = spawn(process.execPath, words, { stdio: stdioOf(start), detached: apart });
+  let report: Report | undefined;
+  let said: string | undefined;
+  let complaint = '';
+  createInterface({ input: child.stdout! }).on('line', (text) => {
+    const line = JSON.parse(text) as { error?: string; done?: number; ready?: boolean };
+    if (line.error !== undefined) said = line.error;
+    else if (line.done !== undefined || line.ready !== undefined) heard(line);
+    else report = line as Report;
+  });
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000);
+  });
+  child.stdin!.on('error', () => undefined);
+  const ended = new Promise<Report>((resolve, reject) => {
+    child.once('error', (why) => reject(new ProgramError(`the ${role} could not be started: ${why.message}`, true)));
+    child.once('close', (code, killedBy) => {
+      if (killedBy !== null) reject(new ProgramError(`the ${role} was killed by ${killedBy}`, true));
+      else if (code === 0 && report !== undefined) resolve(report);
+      else reject(new ProgramError(`the ${role} failed: ${said ?? (complaint.trim() || `exit code ${code}`)}`, false));
+    });
+  });
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
+/** Both programs' reports. When one fails the other is ended: over a queue or a file it would wait for ever. */
+async function bothEnd(
+  sender: Promise<Running<Sent>>,
+  receiver: Running<Received>,
+  stop: AbortSignal,
+): Promise<{ sent: Sent; received: Received }> {
+  const programs: Running<unknown>[] = [receiver];
+  const failures: ProgramError[] = [];
+  let ending = false;
+  let patience: NodeJS.Timeout | undefined;
+  const endAll = (): void => {
+    ending = true;
+    for (const { child } of programs) child.kill('SIGKILL');
+  };
+  stop.addEventListener('abort', endAll, { once: true });
+  const failed = (why: ProgramError): never => {
+    // What we killed ourselves is no news.
+    if (!why.killed || !ending) failures.push(why);
+    // If one says that its peer is gone, that one's death is the cause and about to be known.
+    if (why.killed) endAll();
+    else patience ??= setTimeout(endAll, PATIENCE_MS);
+    throw why;
+  };
+  try {
+    const started = sender.then((running) => {
+      programs.push(running);
+      if (ending) endAll();
+      return running.ended;
+    });
+    const [sent, received] = await Promise.allSettled([started.catch(failed), receiver.ended.catch(failed)]);
+    stop.throwIfAborted();
+    if (sent.status === 'fulfilled' && received.status === 'fulfilled') {
+      return { sent: sent.value, received: received.value };
+    }
+    throw failures.find(({ killed }) => killed) ?? failures[0];
+  } finally {
+    clearTimeout(patience);
+    stop.removeEventListener('abort', endAll);
+  }
+}
+
+/**
+ * Runs both programs to their end and answers what they report. When one fails the other is ended.
+ *
+ * @param progress called with the part that is done, 0 to 1
+ * @throws an error that names the program which failed first, or was killed; the reason of `stop`
+ */
+export async function runBoth(
+  row: Row,
+  prepared: Prepared,
+  job: Job,
+  progress: (part: number) => void,
+  stop: AbortSignal,
+): Promise<{ sent: Sent; received: Received }> {
+  const apart = row.processes === 'unrelated';
+  let ready!: () => void;
+  const isReady = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const receiver = startProgram<Received>('receiver', prepared.receiver, undefined, apart, () => ready());
+  const startSender = (start: Start): Running<Sent> =>
+    startProgram<Sent>('sender', start, job, apart, ({ done = 0 }) => progress(done));
+  const described = prepared.sender;
+  // A receiver that ends before it was ready is never sent to.
+  const may = typeof described === 'function' ? Promise.race([isReady, receiver.ended]) : Promise.resolve();
+  const sender = may.then(() => {
+    const running = startSender(typeof described === 'function' ? described(receiver.child.pid ?? 0) : described);
+    prepared.started?.();
+    return running;
+  });
+  return bothEnd(sender, receiver, stop);
+}
