@@ -110,19 +110,36 @@ export class RingSink implements Sink {
     if (this.#ring.unpublished >= PUBLISH_BYTES) this.publish();
   }
 
+  /** Also true if the memory is corrupt: the next offer says so to whoever waits, and this is called by the loop. */
+  readonly #hasRoom = (): boolean => {
+    try {
+      return this.#ring.hasRoom(this.#wanted);
+    } catch {
+      return true;
+    }
+  };
+
+  #sleep(): boolean {
+    try {
+      return this.#ring.sleep(this.#wanted);
+    } catch {
+      return false;
+    }
+  }
+
   whenWritable = (ready: () => void): (() => void) | undefined => {
-    if (this.#gone || this.#ring.hasRoom(this.#wanted)) return undefined;
+    if (this.#gone || this.#hasRoom()) return undefined;
     let stop: () => void;
     const rang = (): void => {
-      if (!this.#ring.hasRoom(this.#wanted) && this.#ring.sleep(this.#wanted)) return;
+      if (!this.#hasRoom() && this.#sleep()) return;
       stop();
       ready();
     };
     const sleep = (): void => {
-      if (this.#ring.sleep(this.#wanted)) stop = this.#link.wakeup.listen(rang);
+      if (this.#sleep()) stop = this.#link.wakeup.listen(rang);
       else ready();
     };
-    stop = spin(this.#spinMs, () => this.#ring.hasRoom(this.#wanted), ready, sleep);
+    stop = spin(this.#spinMs, this.#hasRoom, ready, sleep);
     return () => {
       stop();
       this.#ring.awake();

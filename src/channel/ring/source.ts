@@ -191,23 +191,38 @@ export class RingSource implements Source {
     this.#filled += this.#ring.bytes.copy(long, this.#filled, start, end);
   }
 
-  #changed = (): boolean => this.#gone || this.#ring.ready || this.#ring.markedEnd;
+  /** Also true if the memory is corrupt: the next take says so to whoever waits, and this is called by the loop. */
+  readonly #changed = (): boolean => {
+    try {
+      return this.#gone || this.#ring.ready || this.#ring.markedEnd;
+    } catch {
+      return true;
+    }
+  };
+
+  #sleep(): boolean {
+    try {
+      return this.#ring.sleep();
+    } catch {
+      return false;
+    }
+  }
 
   whenReadable = (ready: () => void): (() => void) | undefined => {
     if (this.#changed()) return undefined;
     let stop: () => void;
     const rang = (): void => {
-      if (!this.#changed() && this.#ring.sleep()) return;
+      if (!this.#changed() && this.#sleep()) return;
       stop();
       ready();
     };
     const sleep = (): void => {
-      if (this.#ring.sleep()) stop = this.#link.wakeup.listen(rang);
+      if (this.#sleep()) stop = this.#link.wakeup.listen(rang);
       else ready();
     };
     if (this.#spinMs > 0) {
       stop = spin(this.#spinMs, this.#changed, ready, sleep);
-    } else if (this.#ring.sleep()) {
+    } else if (this.#sleep()) {
       stop = this.#link.wakeup.listen(rang);
     } else {
       return undefined;
