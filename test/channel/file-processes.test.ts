@@ -1,7 +1,16 @@
 /** `file:` between processes: crashes, full disks, durability, and programs that know nothing of us. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, existsSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -163,14 +172,21 @@ test('with ?sync each message that is not coalesced is made durable by itself', 
   assert.deepEqual(calls, ['write', ...Array(4).fill(['write', 'fdatasync']).flat()], 'START, three messages, END');
 });
 
-test('with ?sync the event loop does not wait for the disk', async (t) => {
+test('with ?sync the event loop goes on while the disk is waited for', async (t) => {
+  if (!peer(t, 'strace')) return;
+  const { path, url } = place(t);
+  const slow = ['-e', 'trace=fdatasync', '-e', 'inject=fdatasync:delay_exit=200000', '-o', `${path}.trace`];
+  const program = start(t, 'strace', ['-f', '-qq', ...slow, process.execPath, fixture('file-durable'), `${url}?sync`]);
+  const { turns, tookMs } = JSON.parse(await program.line());
+  assert.ok(tookMs >= 200, `flush() took ${tookMs} ms`);
+  assert.ok(turns > 20, `${turns} turns`);
+  assert.equal((await program.ended).code, 0);
+});
+
+test('with ?sync each message waits for the one before, in every form of sending', async (t) => {
   const { url } = place(t);
   await using sender = await openSender(`${url}?sync`, { coalesce: false });
-  const sent: string[] = [];
-  const messages = Array.from({ length: 20 }, async (_, number) => {
-    await sender.send(Buffer.from(`${number}`));
-    sent.push(`${number}`);
-  });
+  const messages = Array.from({ length: 20 }, (_, number) => sender.send(Buffer.from(`${number}`)));
   const first = sender.send(Buffer.alloc(0), { timeoutMs: 0 });
   await assert.rejects(first, { code: 'ETIMEDOUT' }, 'the disk has the message before');
   await Promise.all(messages);

@@ -1,6 +1,17 @@
 /** The log of `file:`: what is written, what is read, and what is refused. */
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Receiver, receiver as openReceiver, sender as openSender } from '../../src/channel/index.js';
@@ -183,7 +194,13 @@ test('zeros at the end of a log, as a power failure leaves them, are no messages
 
 test('a file that is no log is refused by both ends and left as it is', async (t) => {
   const { path, url } = place(t);
-  for (const content of ['x', 'hello\n', 'a longer text than the first mark of a log\n', '\0\0\0\0\0\0\0\0\0\0\0\0', 'hell\0\0\0\0 o']) {
+  for (const content of [
+    'x',
+    'hello\n',
+    'a longer text than the first mark of a log\n',
+    '\0\0\0\0\0\0\0\0\0\0\0\0',
+    'hell\0\0\0\0 o',
+  ]) {
     writeFileSync(path, content);
     const refused = { code: 'EBADMSG', message: /not an interproc log/, hint: /\?raw/ };
     await assert.rejects(openSender(url), refused);
@@ -311,15 +328,38 @@ test('a sender that only ends does not make a removed log again', async (t) => {
 
 test('a log that is truncated is read from its beginning again', async (t) => {
   const { path, url } = place(t);
+  for (const coalesce of [true, false]) {
+    rmSync(path, { force: true });
+    await using sender = await openSender(url, { coalesce });
+    await using receiver = await openReceiver(url);
+    for (let round = 0; round < 20; round++) {
+      await sender.send(Buffer.from('before'));
+      await sender.flush();
+      assert.equal(await next(receiver), 'before');
+      const waiting = receiver.receive();
+      truncateSync(path, 0);
+      await sender.send(Buffer.from('after'));
+      assert.equal((await waiting)?.toString(), 'after');
+    }
+    await sender.close();
+    assert.deepEqual(await received(url), ['after']);
+  }
+});
+
+test('a log that is truncated while its sender is writing begins properly with the next message', async (t) => {
+  const { path, url } = place(t);
   await using sender = await openSender(url);
   await using receiver = await openReceiver(url);
-  await sender.send(Buffer.from('before'));
+  await sender.send(Buffer.from('a message before'));
   await sender.flush();
-  assert.equal(await next(receiver), 'before');
-  const waiting = receiver.receive();
-  truncateSync(path, 0);
+  assert.equal(await next(receiver), 'a message before');
+  const orphan = Buffer.concat([Buffer.from([6, 0, 0, 0]), readFileSync(path).subarray(4, 8), Buffer.from('orphan')]);
+  writeFileSync(path, orphan);
+  assert.equal(receiver.tryReceive(), undefined);
   await sender.send(Buffer.from('after'));
-  assert.equal((await waiting)?.toString(), 'after');
+  await sender.close();
+  assert.deepEqual(await all(receiver), ['after']);
+  assert.deepEqual(await received(url), ['after']);
 });
 
 test('a log that is truncated and filled beyond the place of its reader is noticed', async (t) => {

@@ -25,7 +25,10 @@ import { type EndpointUrl, flagOption } from '../url.js';
 
 function pathOf(url: EndpointUrl): string {
   if (url.rest !== '') return resolve(url.rest);
-  throw argumentError(`${url.href} names no file; file:./log or file:/var/log/app is what it looks like`, 'ERR_INTERPROC_URL');
+  throw argumentError(
+    `${url.href} names no file; file:./log or file:/var/log/app is what it looks like`,
+    'ERR_INTERPROC_URL',
+  );
 }
 
 function startsAtEnd(url: EndpointUrl): boolean {

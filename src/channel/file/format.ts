@@ -117,7 +117,12 @@ export function startState(bytes: Uint8Array, at: number, end: number): 'start' 
 export function checkVersion(bytes: Uint8Array, at: number, path: string): void {
   const version = u32(bytes, at + 16);
   if (version === VERSION) return;
-  throw new IpcError({ code: 'EBADMSG', syscall: 'read', path, message: `the log has version ${version}, known is ${VERSION}` });
+  throw new IpcError({
+    code: 'EBADMSG',
+    syscall: 'read',
+    path,
+    message: `the log has version ${version}, known is ${VERSION}`,
+  });
 }
 
 /** The error for a file that somebody else made. */

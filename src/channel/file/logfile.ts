@@ -32,7 +32,12 @@ export class LogFile extends DescriptorHandle {
       const found = statusOf(fd, { path });
       if (!isKind(found.mode, constants.S_IFREG)) {
         const code = isKind(found.mode, constants.S_IFDIR) ? 'EISDIR' : 'EINVAL';
-        throw new IpcError({ code, syscall: 'open', path, message: `${kindOf(found.mode)} is in the place of the log` });
+        throw new IpcError({
+          code,
+          syscall: 'open',
+          path,
+          message: `${kindOf(found.mode)} is in the place of the log`,
+        });
       }
       this.inode = found.ino;
       this.device = found.dev;
@@ -113,7 +118,12 @@ export class LogFile extends DescriptorHandle {
     while (done < total) {
       const result =
         more === undefined || done >= length
-          ? native().write(this.fd, done < length ? bytes : (more as Uint8Array), done < length ? done : done - length, done < length ? length - done : total - done)
+          ? native().write(
+              this.fd,
+              done < length ? bytes : (more as Uint8Array),
+              done < length ? done : done - length,
+              done < length ? length - done : total - done,
+            )
           : native().writev(this.fd, bytes, done, length - done, more, 0, more.length);
       if (result === -EINTR) continue;
       if (result < 0) {

@@ -1,5 +1,17 @@
 /** Finds the last whole message of a log, by the headers of its records. */
-import { checkVersion, damaged, END, MOVED, notOurs, RECORD_HEADER, recordBytes, START, startState, TEMPORARY, u32 } from './format.js';
+import {
+  checkVersion,
+  damaged,
+  END,
+  MOVED,
+  notOurs,
+  RECORD_HEADER,
+  recordBytes,
+  START,
+  startState,
+  TEMPORARY,
+  u32,
+} from './format.js';
 import { LONGEST_MESSAGE } from '../contract.js';
 import type { LogFile } from './logfile.js';
 

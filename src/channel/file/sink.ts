@@ -1,11 +1,23 @@
 /** The sending half of `file:`: collects messages and appends them with one system call. */
-import { dirname } from 'node:path';
 import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { check } from '../../core/errors.js';
 import { native } from '../../sys/index.js';
 import { LONGEST_MESSAGE, type Sink } from '../contract.js';
 import { Durability } from './durable.js';
-import { END, END_BYTES, endRecord, movedRecord, MOVED_BYTES, RECORD_HEADER, recordBytes, setU32, TEMPORARY, u32 } from './format.js';
+import {
+  END,
+  END_BYTES,
+  endRecord,
+  movedRecord,
+  MOVED_BYTES,
+  RECORD_HEADER,
+  recordBytes,
+  setU32,
+  TEMPORARY,
+  u32,
+} from './format.js';
 import type { LogFile } from './logfile.js';
 import { type Appended, begin, openForAppending, runNow } from './open.js';
 
@@ -13,6 +25,9 @@ import { type Appended, begin, openForAppending, runNow } from './open.js';
 const BUFFER = 256 * 1024;
 /** From this length on a message is written from where it is instead of being copied. */
 const DIRECT = 32 * 1024;
+
+/** Messages that are appended one by one in so short a time ask for the path once: lstat(2) costs as much as write(2). */
+const TRUST_MS = 1;
 
 /** How a log is written. */
 export interface SinkOptions {
@@ -31,6 +46,7 @@ export class FileSink implements Sink {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
   readonly #durability: Durability | undefined;
   #log: Appended;
+  #trustedUntil = 0;
   /** Bytes in the buffer, and whether there is nothing but the END among them. */
   #used = 0;
   #onlyEnd = false;
@@ -148,14 +164,20 @@ export class FileSink implements Sink {
   /** Looks whether the path still names the file and nobody has changed its length (rotation, truncation). */
   #follow(): void {
     const log = this.#log;
+    if (!this.#options.coalesce && performance.now() < this.#trustedUntil) {
+      // FIONREAD is the size less our position, which O_APPEND puts at the end: 0 unless others changed the size.
+      if (this.#options.raw || native().available(log.file.fd) === 0) return;
+    }
     const named = log.file.named();
     if (named === 'this') {
-      if (this.#options.raw || log.file.sizeNamed === log.size) return;
-      runNow(begin(log));
-      this.#stamp();
+      if (!this.#options.raw && log.file.sizeNamed !== log.size) {
+        runNow(begin(log));
+        this.#stamp();
+      }
     } else if (!this.#onlyEnd) {
       this.#goOn();
     }
+    this.#trustedUntil = performance.now() + TRUST_MS;
   }
 
   /** The log was renamed or removed: the old file says where it goes on, and the new one begins. */

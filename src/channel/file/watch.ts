@@ -10,7 +10,17 @@ import { EAGAIN, EINTR } from '../../core/errno.js';
 import { check } from '../../core/errors.js';
 import { DescriptorHandle } from '../../core/handle.js';
 import { onceReady } from '../../core/readiness.js';
-import { IN_ATTRIB, IN_CLOSE_WRITE, IN_CREATE, IN_DELETE_SELF, IN_MODIFY, IN_MOVED_TO, IN_MOVE_SELF, native, POLLIN } from '../../sys/index.js';
+import {
+  IN_ATTRIB,
+  IN_CLOSE_WRITE,
+  IN_CREATE,
+  IN_DELETE_SELF,
+  IN_MODIFY,
+  IN_MOVED_TO,
+  IN_MOVE_SELF,
+  native,
+  POLLIN,
+} from '../../sys/index.js';
 import type { LogFile } from './logfile.js';
 
 /** A removed name shows as IN_ATTRIB (the number of links), a killed sender as IN_CLOSE_WRITE. */
