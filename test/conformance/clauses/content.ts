@@ -9,7 +9,7 @@ import type { Way } from '../support/ways.js';
 
 /** Sends a plan to its end in one form while it is received in another. */
 async function carry(t: Test, way: Way, plan: Plan, send: Send, receive: Receive): Promise<void> {
-  const both = await pair(t, way);
+  const both = await pair(t, way, { sender: { temporary: true }, receiver: { temporary: true } });
   await both.receiver.ask('expect', [plan]);
   const arrived = read(both.receiver, receive);
   assert.equal(await both.sender.ask('send', { ...plan, how: send }), plan.count);

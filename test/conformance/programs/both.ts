@@ -43,7 +43,7 @@ class Aim {
   }
 }
 
-serve({
+await serve({
   open: async (options: SenderOptions) => {
     [out, into] = await Promise.all([sender(senderUrl, options), receiver(receiverUrl)]);
   },

@@ -6,6 +6,7 @@
  */
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { traits } from '../../../src/channel/index.js';
 
 /** What a program can be asked; it may answer later, and be asked other things meanwhile. */
 export type Verbs = Record<string, (args: never) => unknown>;
@@ -30,7 +31,7 @@ export function sentError(why: unknown): SentError {
 }
 
 /** Answers until the test is gone, or until `leave`, after which the process ends when nothing is open. */
-export function serve(verbs: Verbs): void {
+export async function serve(verbs: Verbs): Promise<void> {
   const socket = connect(process.argv[2] ?? '');
   const tell = (what: object): void => {
     socket.write(`${JSON.stringify(what)}\n`);
@@ -43,6 +44,8 @@ export function serve(verbs: Verbs): void {
     descriptors: async () => (await import('../../support/descriptors.js')).countDescriptors(),
     ...verbs,
   };
+  // What opening an end needs is loaded before it is asked for: from then on it waits for nothing but its peer.
+  for (const url of new Set([senderUrl, receiverUrl])) await traits(url);
   tell({ pid: process.pid });
   createInterface({ input: socket }).on('line', async (line) => {
     const { id, verb, args } = JSON.parse(line) as { id: number; verb: string; args: never };

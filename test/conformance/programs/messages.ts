@@ -84,7 +84,10 @@ export class Checker {
   count = 0;
   readonly #plans: readonly Plan[];
 
-  /** With one plan messages may be of any length; with several each must hold its seed and index. */
+  /**
+   * With one plan messages may be of any length; with several, or with none, which means any seed,
+   * each must hold its seed and index.
+   */
   constructor(plans: readonly Plan[]) {
     this.#plans = plans;
   }
@@ -100,7 +103,7 @@ export class Checker {
       return;
     }
     const known = this.received.get(plan.seed);
-    const tagged = this.#plans.length > 1 || (plan.sizes === 'tagged' && view.length >= 8);
+    const tagged = this.#plans.length !== 1 || (plan.sizes === 'tagged' && view.length >= 8);
     const index = known === undefined ? (tagged ? view.readUInt32LE(4) : (plan.from ?? 0)) : known.first + known.count;
     if (known === undefined) this.received.set(plan.seed, { first: index, count: 1 });
     else known.count++;
@@ -117,6 +120,7 @@ export class Checker {
   #planOf(view: Buffer): Plan | undefined {
     if (view.length < 8) return undefined;
     const seed = view.readUInt32LE(0);
+    if (this.#plans.length === 0) return { seed, count: Infinity, sizes: 'tagged' };
     return this.#plans.find((plan) => plan.seed === seed);
   }
 }

@@ -74,7 +74,7 @@ async function readBy(how: How, enough: () => boolean): Promise<boolean> {
   return false;
 }
 
-serve({
+await serve({
   open: async (options: OpenReceiver) => {
     open = await receiver(receiverUrl, options);
   },
@@ -92,6 +92,21 @@ serve({
       ended = (why as { code?: string }).code ?? String(why);
     }
     return { count: checker.count, received: [...checker.received], wrong: checker.wrong ?? null, ended };
+  },
+  /** Opens and reads until a sender says that it is the end, and does not mind those that die before. */
+  survive: async () => {
+    const rounds: Omit<Summary, 'received'>[] = [];
+    for (;;) {
+      open = await receiver(receiverUrl);
+      checker = new Checker([]);
+      const ended = await readBy('receive', () => false).then(
+        () => 'end',
+        (why) => (why as { code?: string }).code ?? String(why),
+      );
+      rounds.push({ count: checker.count, wrong: checker.wrong ?? null, ended });
+      await open.close();
+      if (ended === 'end' || checker.wrong !== undefined) return rounds;
+    }
   },
   progress: () => checker.count,
   /** One message and its digest; `null` at the end. */

@@ -10,6 +10,7 @@ export type How = 'send' | 'trySend' | 'sendMany' | 'sendSync' | 'flushEach';
 
 let open: Sender;
 let sent = 0;
+let last = false;
 let pending: Promise<string> | undefined;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -19,7 +20,7 @@ const outcome = (sending: Promise<void>): Promise<string> =>
     (why) => why.code ?? String(why),
   );
 
-serve({
+await serve({
   open: async (options: OpenSender) => {
     open = await sender(senderUrl, options);
   },
@@ -38,6 +39,27 @@ serve({
       sent++;
     }
     return sent;
+  },
+  /** Opens and sends until the receiver dies, again and again, until it is the last round. */
+  survive: async () => {
+    const rounds: string[] = [];
+    for (let seed = 1; rounds.at(-1) !== 'end'; seed++) {
+      open = await sender(senderUrl);
+      const most = (): number => (last ? 100 : 1_000_000);
+      const round = { seed, count: 1_000_000, sizes: 'tagged' as const };
+      try {
+        for (let index = 0; index < most(); index++) await open.send(messageOf(round, index));
+        await open.close();
+        rounds.push('end');
+      } catch (why) {
+        rounds.push((why as { code?: string }).code ?? String(why));
+        open.destroy();
+      }
+    }
+    return rounds;
+  },
+  lastRound: () => {
+    last = true;
   },
   progress: () => sent,
   /** Sends all messages of a plan in one turn and awaits none: how each ended. */

@@ -14,7 +14,7 @@ function next(): Promise<number | string> {
   });
 }
 
-serve({
+await serve({
   receiveInWorker: ({ wait }: { wait: string }) => {
     worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: { url: receiverUrl, wait } });
     worker.on('message', (value) => {

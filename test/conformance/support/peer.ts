@@ -4,7 +4,7 @@
  * is gone; another one waits for them and says how they ended.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -38,6 +38,7 @@ export class Peer {
   join(socket: Socket, lines: ReturnType<typeof createInterface>): void {
     this.#socket = socket;
     socket.on('error', () => {});
+    lines.on('error', () => {});
     lines.on('line', (line) => {
       const { id, result, error } = JSON.parse(line) as { id: number; result: never; error?: SentError };
       const asked = this.#asked.get(id);
@@ -105,7 +106,7 @@ function prepare(t: Test, folder: string): Desk {
 const programFile = (name: string): string => fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
 
 async function joined(t: Test, desk: Desk, ended: Promise<string>): Promise<Peer> {
-  const words = (): string => readFileSync(desk.errors, 'utf8');
+  const words = (): string => (existsSync(desk.errors) ? readFileSync(desk.errors, 'utf8') : '');
   const peer = new Peer(ended, words);
   const socket = await Promise.race([
     desk.arrival,

@@ -20,10 +20,12 @@ export interface Way {
   readonly consumes: boolean;
   /** Each message is with the kernel as soon as it is sent: there is no call that takes several. */
   readonly singly: boolean;
+  /** What has the name already is used, whoever made it, and stays. */
+  readonly adopts: boolean;
   /** Opening one end waits for the other: the trait `connected`. */
   readonly waits: boolean;
-  /** An address that nobody uses. */
-  place(t: Test): Place;
+  /** An address that nobody uses, with these `?options`. */
+  place(t: Test, options?: string): Place;
 }
 
 /** An address, and programs that are given it. */
@@ -71,7 +73,7 @@ function siblings(t: Test): Place {
     receiverUrl: 'fd:3',
     folder,
     async start(program, env) {
-      const ends = { sender: [writer], receiver: [reader] }[program] ?? [reader, writer];
+      const ends = { both: [reader, writer], sender: [writer] }[program] ?? [reader];
       const urls = ends.length === 2 ? ['fd:4', 'fd:3'] : ['fd:3', 'fd:3'];
       const fds = ends.map((end) => end.handOver());
       const peer = startChild(t, folder, program, urls, fds, env);
@@ -108,6 +110,7 @@ const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
   exclusive: [],
   consumes: true,
   singly: false,
+  adopts: false,
   ...more,
 });
 
@@ -122,7 +125,10 @@ export const file = way('file', {
 export const fd = way('fd', { named: false, place: siblings });
 
 /** A FIFO in a folder of its own. */
-export const fifo = way('fifo', { place: (t) => named(t, (folder) => `fifo:${join(folder, 'f')}`, others) });
+export const fifo = way('fifo', {
+  adopts: true,
+  place: (t) => named(t, (folder) => `fifo:${join(folder, 'f')}`, others),
+});
 
 /** A socket with a name in a folder. */
 export const unixPath = way('unix', {
@@ -163,8 +169,9 @@ export const shm = way('shm', {
 /** A ring in a POSIX shared memory object. */
 export const posixshm = way('posixshm', {
   exclusive: ['sender', 'receiver'],
-  place: (t) => {
+  place: (t, options = '') => {
     const name = randomName('conformance');
-    return named(t, () => `posixshm:/${name}`, () => readdirSync('/dev/shm').filter((found) => found.includes(name)));
+    const remains = (): string[] => readdirSync('/dev/shm').filter((found) => found.includes(name));
+    return named(t, () => `posixshm:/${name}${options}`, remains);
   },
 });
