@@ -33,7 +33,7 @@ runProgram(async ([url = '', back = ''], job) => {
   for (let pass = 0; pass < job.passes; pass++) {
     passes.push(await sendMessages(sender, { ...job, corrupt: changeMessage }, job.messages));
     await partEnds(sender, answers);
-    steps.at((pass + 1) / job.passes);
+    steps.at(0.5 + (pass + 1) / job.passes / 2);
   }
   await partEnds(sender, answers);
 
