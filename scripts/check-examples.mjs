@@ -61,6 +61,7 @@ function compile(examples) {
     compilerOptions: {
       rootDir: '.',
       outDir: 'out',
+      paths: {}, // the package as its users find it, not its sources
       allowJs: true,
       declaration: false,
       declarationMap: false,
