@@ -13,6 +13,8 @@ import { END_MARK } from './sink.js';
 
 const CHUNK = 65536;
 const HEADER = 4;
+/** With less room than this a chunk counts as full. */
+const LEAST_ROOM = 8192;
 
 /** Reads frames from a non-blocking descriptor, and closes it in the end. */
 export class StreamSource implements Source {
@@ -29,6 +31,7 @@ export class StreamSource implements Source {
   #long: Buffer | undefined;
   #filled = 0;
   #ended = false;
+  #failure: IpcError | undefined;
   /** Whether the descriptor has nothing left for now. */
   #dry = false;
 
@@ -48,8 +51,8 @@ export class StreamSource implements Source {
       }
       const long = this.#takeLong();
       if (long !== undefined) return long;
-      if (this.#ended) return null;
-      if (!this.#fill()) return this.#ended ? null : undefined;
+      if (this.#over()) return null;
+      if (!this.#fill()) return this.#over() ? null : undefined;
     }
   }
 
@@ -70,9 +73,9 @@ export class StreamSource implements Source {
         continue;
       }
       // One read a batch: what is there is given before more is asked for.
-      if (count > 0 || this.#ended || !this.#fill()) break;
+      if (count > 0 || this.#over() || !this.#fill()) break;
     }
-    return count === 0 && this.#ended ? -1 : count;
+    return count === 0 && this.#over() ? -1 : count;
   }
 
   drain(visit: Visit, most: number): number {
@@ -90,9 +93,9 @@ export class StreamSource implements Source {
         visit(long, 0, long.length);
         continue;
       }
-      if (count > 0 || this.#ended || !this.#fill()) break;
+      if (count > 0 || this.#over() || !this.#fill()) break;
     }
-    return count === 0 && this.#ended ? -1 : count;
+    return count === 0 && this.#over() ? -1 : count;
   }
 
   /** Where the next whole message begins in the chunk; it ends at `#start` then. -1 if there is none. */
@@ -161,9 +164,11 @@ export class StreamSource implements Source {
     return true;
   }
 
+  /** What was given out is not written again: what comes next stands behind it, or in a fresh chunk. */
   #makeRoom(): void {
     const rest = this.#end - this.#start;
     if (this.#shared) {
+      if (CHUNK - this.#end >= LEAST_ROOM) return;
       const fresh = Buffer.allocUnsafeSlow(CHUNK);
       this.#chunk.copy(fresh, 0, this.#start, this.#end);
       this.#chunk = fresh;
@@ -175,12 +180,13 @@ export class StreamSource implements Source {
     this.#end = rest;
   }
 
+  /** The stream is over: without an end mark before, that is a crash, told once everything before is delivered. */
   #endOfStream(): void {
     if (this.#raw) {
       this.#ended = true;
       return;
     }
-    throw new IpcError({
+    this.#failure = new IpcError({
       code: 'ECONNRESET',
       syscall: 'read',
       ...this.#subject,
@@ -188,7 +194,43 @@ export class StreamSource implements Source {
     });
   }
 
+  /** There is no message now: whether that is the end. */
+  #over(): boolean {
+    if (!this.#ended && this.#failure !== undefined) throw this.#failure;
+    return this.#ended;
+  }
+
+  /**
+   * The kernel says that the sender is gone. What it left is read, as far as there is room, to see
+   * whether it ended with the mark; the error if it certainly did not.
+   */
+  lose(): Error | undefined {
+    if (this.#raw || this.#ended) return undefined;
+    try {
+      while (this.#failure === undefined && this.#hasRoom() && this.#fill());
+    } catch (why) {
+      this.#failure = why as IpcError;
+    }
+    return this.#endsWithMark() ? undefined : this.#failure;
+  }
+
+  #hasRoom(): boolean {
+    return this.#long === undefined ? this.#end < CHUNK || this.#start > 0 : this.#filled < this.#long.length;
+  }
+
+  /** Whether the frames that wait in the chunk end with the mark. */
+  #endsWithMark(): boolean {
+    let at = this.#start;
+    while (this.#long === undefined && at + HEADER <= this.#end) {
+      const length = this.#chunk.readUInt32LE(at);
+      if (length === END_MARK) return true;
+      at += HEADER + length;
+    }
+    return false;
+  }
+
   whenReadable = (ready: () => void): (() => void) | undefined => {
+    if (this.#failure !== undefined) return undefined;
     if (!this.#dry && (this.#raw || this.#end - this.#start >= HEADER) && this.#end > this.#start) return undefined;
     return onceReady(this.#fd, POLLIN, ready);
   };
