@@ -20,7 +20,7 @@ export async function sendersKilled(t: Test, way: Way, rounds: number): Promise<
   for (let round = 0; round < rounds; round++) {
     const plan = { seed: seed(), count: 1_000_000, sizes: 'tagged' as const };
     const sender = await place.start('sender');
-    const opened = sender.ask('open');
+    const opened = sender.ask('open', { timeoutMs: 20_000 });
     if (round % 4 !== 0) {
       await opened;
       void sender.ask('send', { ...plan, how: round % 3 === 0 ? 'flushEach' : 'send' }).catch(() => {});
@@ -49,7 +49,7 @@ export async function receiversKilled(t: Test, way: Way, rounds: number): Promis
   for (let round = 0; round < rounds; round++) {
     const receiver = await place.start('receiver');
     await receiver.ask('expect', []);
-    const opened = receiver.ask('open');
+    const opened = receiver.ask('open', { timeoutMs: 20_000 });
     if (round % 4 !== 0) {
       await opened;
       const how = (['receive', 'drain', 'batches'] as const)[round % 3];

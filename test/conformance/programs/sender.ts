@@ -53,7 +53,8 @@ await serve({
         rounds.push('end');
       } catch (why) {
         rounds.push((why as { code?: string }).code ?? String(why));
-        open.destroy();
+        // Unlike destroy() this says when the address is free again.
+        await open.close();
       }
     }
     return rounds;
