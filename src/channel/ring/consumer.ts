@@ -4,20 +4,13 @@
  * The memory is written by a peer, so it is hostile: each word is read once, checked, and only
  * the checked copy is used.
  */
-import { LastArray } from './copy.js';
-import {
-  CONSUMER_ASLEEP,
-  ENDED,
-  HEAD,
-  HEADER_BYTES,
-  KIND_MASK,
-  LENGTH_MASK,
-  PAD,
-  PRODUCER_ASLEEP,
-  RECORD_HEADER,
-  TAIL,
-} from './layout.js';
+import * as copying from './copy.js';
+import * as layout from './layout.js';
 import { corrupt } from './producer.js';
+
+// Constants of this file: see producer.ts.
+const { LastArray, MOST_BYTES_IN_WORDS, copyWords } = copying;
+const { CONSUMER_ASLEEP, ENDED, HEAD, HEADER_BYTES, KIND_MASK, LENGTH_MASK, PAD, PRODUCER_ASLEEP, RECORD_HEADER, TAIL } = layout;
 
 /** Reads records and gives their room back. */
 export class RingConsumer {
@@ -29,6 +22,9 @@ export class RingConsumer {
   kind = 0;
   /** The payload's length of the record that `peek` found. */
   length = 0;
+  /** The first word of the last record, and how many bytes it took. */
+  #word = 0;
+  #size = RECORD_HEADER;
   readonly #int32: Int32Array;
   readonly #words: BigInt64Array;
   readonly #target = new LastArray();
@@ -63,31 +59,38 @@ export class RingConsumer {
   /**
    * Where the payload of the next record begins in `bytes`, with its `kind` and `length`; -1 if
    * there is none. It stays the next one until `skip`.
+   *
+   * Messages often are as long as the one before. Where that is so, nothing is computed from the
+   * word that was read, so that the processor, having guessed it, fetches the records that follow
+   * while this one is still on its way from the other's cache: three times as fast as waiting for
+   * each (docs/design/ring.md).
    */
   peek(): number {
     for (;;) {
       if (this.#head === this.#tail && !this.#look()) return -1;
       const at = this.#head & (this.capacity - 1);
       const word = this.#int32[(HEADER_BYTES + at) >> 2] as number;
-      const length = word & LENGTH_MASK;
-      const kind = word & KIND_MASK;
-      const size = RECORD_HEADER + ((length + 7) & ~7);
-      if (size > ((this.#tail - this.#head) | 0) || at + size > this.capacity) {
-        throw corrupt(`a record of ${length} bytes where ${(this.#tail - this.#head) | 0} are filled`);
+      if (word !== this.#word) this.#learn(word);
+      const size = this.#size;
+      if (size > ((this.#tail - this.#head) | 0) || ((at + size) | 0) > this.capacity) {
+        throw corrupt(`a record of ${this.length} bytes where ${(this.#tail - this.#head) | 0} are filled`);
       }
-      if (kind === PAD) {
-        this.#head = (this.#head + size) | 0;
-        continue;
-      }
-      this.kind = kind;
-      this.length = length;
-      return HEADER_BYTES + at + RECORD_HEADER;
+      if (this.kind !== PAD) return (HEADER_BYTES + RECORD_HEADER + at) | 0;
+      this.#head = (this.#head + size) | 0;
     }
+  }
+
+  /** The first word of a record says something else than the one before. */
+  #learn(word: number): void {
+    this.#word = word;
+    this.kind = word & KIND_MASK;
+    this.length = word & LENGTH_MASK;
+    this.#size = RECORD_HEADER + ((this.length + 7) & ~7);
   }
 
   /** Past the record that `peek` found. Its room is not free before `release`. */
   skip(): void {
-    this.#head = (this.#head + RECORD_HEADER + ((this.length + 7) & ~7)) | 0;
+    this.#head = (this.#head + this.#size) | 0;
   }
 
   /**
@@ -99,13 +102,12 @@ export class RingConsumer {
     if (at < 0) return -1;
     const length = this.length;
     if (length > target.length) throw new RangeError(`a message of ${length} bytes does not fit into ${target.length}`);
-    const words = this.#target.wordsOf(target, length);
-    if (words === undefined) {
+    const words = length <= MOST_BYTES_IN_WORDS ? this.#target.wordsOf(target) : undefined;
+    const count = length >> 3;
+    if (words === undefined || words.length < count) {
       this.bytes.copy(target, 0, at, at + length);
     } else {
-      const first = at >> 3;
-      const count = words.length;
-      for (let index = 0; index < count; index++) words[index] = this.#words[first + index] as bigint;
+      copyWords(words, 0, this.#words, at >> 3, count);
       for (let index = count << 3; index < length; index++) target[index] = this.bytes[at + index] as number;
     }
     this.skip();

@@ -8,8 +8,8 @@ import { type Link, spin } from './link.js';
 import type { RingProducer } from './producer.js';
 
 /**
- * So much may be written before it is published, though the turn of the event loop goes on: the
- * other side shall work meanwhile.
+ * So much may be written before it is shown to the receiver, though the turn of the event loop goes
+ * on: it shall work meanwhile. At the end of the turn comes `publish`, which wakes it surely.
  */
 const PUBLISH_BYTES = 4096;
 /** The first record of a long message begins with the length of the whole. */
@@ -50,7 +50,7 @@ export class RingSink implements Sink {
 
   offer(message: Uint8Array): boolean {
     if (this.#ring.push(message)) {
-      if (this.#ring.unpublished >= PUBLISH_BYTES) this.publish();
+      if (this.#ring.unpublished >= PUBLISH_BYTES && this.#ring.show()) this.publish();
       return true;
     }
     this.publish();
@@ -107,7 +107,7 @@ export class RingSink implements Sink {
   commit(length: number): void {
     if (length < 0) this.#ring.commit();
     else this.#ring.commit(length);
-    if (this.#ring.unpublished >= PUBLISH_BYTES) this.publish();
+    if (this.#ring.unpublished >= PUBLISH_BYTES && this.#ring.show()) this.publish();
   }
 
   /** Also true if the memory is corrupt: the next offer says so to whoever waits, and this is called by the loop. */
