@@ -104,13 +104,15 @@ function isCommanderError(why: unknown): why is CommanderError {
 export async function main(argv: string[]): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1, 2), '--help'] : argv;
   const asked = words.find((word) => !word.startsWith('-'));
-  let exitCode = 0;
   try {
-    const program = await commandsFor(asked, async (verb, command) => {
-      exitCode = await stoppable((stop) => verb.run(command.args, command.opts(), stop));
+    return await stoppable(async (stop) => {
+      let exitCode = 0;
+      const program = await commandsFor(asked, async (verb, command) => {
+        exitCode = await verb.run(command.args, command.opts(), stop);
+      });
+      await program.parseAsync(words, { from: 'user' });
+      return exitCode;
     });
-    await program.parseAsync(words, { from: 'user' });
-    return exitCode;
   } catch (why) {
     // What commander has to say is said already; help and version that were asked for are no error.
     if (isCommanderError(why)) return why.exitCode === 0 ? 0 : 2;

@@ -1,5 +1,6 @@
 /** Runs the command line as a user does: a process, its words, its output and its exit code. */
 import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { syscallOf, until } from '../support/proc.js';
@@ -19,8 +20,10 @@ export interface Outcome {
 export interface Running {
   pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** Ends its standard input. */
-  end(): void;
+  /** Writes to its standard input, if that was left open. */
+  write(text: string): void;
+  /** Resolves as soon as its standard output has been this or began with it. */
+  said(text: string): Promise<void>;
   done: Promise<Outcome>;
 }
 
@@ -41,8 +44,12 @@ export function launch(
 ): Running {
   const child = spawn(command, words, { cwd: options.cwd, env: { ...process.env, ...options.env } });
   const stdout: Buffer[] = [];
+  const output = new EventEmitter();
   let stderr = '';
-  child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes));
+  child.stdout.on('data', (bytes: Buffer) => {
+    stdout.push(bytes);
+    output.emit('more');
+  });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
@@ -56,7 +63,18 @@ export function launch(
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await done;
   });
-  return { pid: child.pid ?? -1, kill: (signal) => child.kill(signal), end: () => child.stdin.end(), done };
+  return {
+    pid: child.pid ?? -1,
+    kill: (signal) => child.kill(signal),
+    write: (text) => child.stdin.write(text),
+    async said(text) {
+      while (!String(Buffer.concat(stdout)).startsWith(text)) {
+        const ended = await Promise.race([once(output, 'more').then(() => undefined), done]);
+        if (ended !== undefined) throw new Error(`it ended without saying ${text}: ${ended.stderr}`);
+      }
+    },
+    done,
+  };
 }
 
 /** Starts `interproc WORDS…`. */
@@ -72,7 +90,10 @@ export function run(t: Pick<TestContext, 'after'>, words: readonly string[], opt
 const EPOLL_WAITS = process.arch === 'x64' ? [232, 281] : [22];
 const LOOKS = 100;
 
-/** Waits until a command has come to rest in its event loop. */
+/**
+ * Waits until a command seems to have come to rest in its event loop. It may still be starting: this
+ * makes an order likely, and is no proof of it.
+ */
 export async function resting({ pid }: Running): Promise<void> {
   let seen = 0;
   await until(`process ${pid} waits`, () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as channel from '../../src/channel/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
-import { launch, resting, run, start } from './cli.js';
+import { launch, run, start } from './cli.js';
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -61,7 +61,8 @@ test('a sender that dies is not passed on as an end', async (t) => {
   const sending = start(t, ['send', from], { input: null });
   const relaying = start(t, ['relay', from, to]);
   const receiving = start(t, ['receive', to]);
-  for (const running of [sending, relaying, receiving]) await resting(running);
+  sending.write('hello\n');
+  await receiving.said('hello\n');
   sending.kill('SIGKILL');
   const [relayed, received] = await Promise.all([relaying.done, receiving.done]);
   assert.match(relayed.stderr, /^interproc relay: ECONNRESET/);

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import * as channel from '../../src/channel/index.js';
 import * as mq from '../../src/mq/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
-import { launch, MAIN, resting, run, start } from './cli.js';
+import { until } from '../support/proc.js';
+import { launch, MAIN, type Running, resting, run, start } from './cli.js';
 
 /** What `seq 100000` prints. */
 const NUMBERS = Buffer.from(Array.from({ length: 100_000 }, (_, index) => `${index + 1}\n`).join(''));
@@ -57,7 +58,7 @@ test('the shell line of the README gives the digest of its input', async (t) => 
 });
 
 /** Sends `input` with the command line and receives the messages here. */
-async function messagesOf(t: Parameters<typeof start>[0], input: Buffer, ...options: string[]): Promise<Buffer[]> {
+async function messagesOf(t: TestContext, input: Buffer, ...options: string[]): Promise<Buffer[]> {
   const url = `shm:${randomName('cli')}`;
   const sending = run(t, ['send', ...options, url], { input });
   const messages: Buffer[] = [];
@@ -103,12 +104,22 @@ test('with --keep a queue stays, and a later receiver finds the messages', async
   mq.open(name).close();
 });
 
+/** A sender whose input stays open and a receiver, joined: a first line has come through. */
+async function joinedPair(
+  t: TestContext,
+  url: string,
+  cwd?: string,
+): Promise<{ sending: Running; receiving: Running }> {
+  const options = cwd === undefined ? {} : { cwd };
+  const sending = start(t, ['send', url], { ...options, input: null });
+  const receiving = start(t, ['receive', url], options);
+  sending.write('hello\n');
+  await receiving.said('hello\n');
+  return { sending, receiving };
+}
+
 test('a receiver that dies is reported by send at once, though no more input comes', async (t) => {
-  const url = `shm:${randomName('cli')}`;
-  const sending = start(t, ['send', url], { input: null });
-  const receiving = start(t, ['receive', url]);
-  await resting(sending);
-  await resting(receiving);
+  const { sending, receiving } = await joinedPair(t, `shm:${randomName('cli')}`);
   receiving.kill('SIGKILL');
   const { code, stderr } = await sending.done;
   assert.match(stderr, /^interproc send: EPIPE/);
@@ -116,13 +127,10 @@ test('a receiver that dies is reported by send at once, though no more input com
 });
 
 test('a sender that dies is reported by receive, after what it had sent', async (t) => {
-  const url = `unix:@${randomName('cli')}`;
-  const receiving = start(t, ['receive', url]);
-  const sender = start(t, ['send', url], { input: null });
-  await resting(receiving);
-  await resting(sender);
-  sender.kill('SIGKILL');
-  const { code, stderr } = await receiving.done;
+  const { sending, receiving } = await joinedPair(t, `unix:@${randomName('cli')}`);
+  sending.kill('SIGKILL');
+  const { code, stdout, stderr } = await receiving.done;
+  assert.equal(String(stdout), 'hello\n');
   assert.match(stderr, /^interproc receive: ECONNRESET/);
   assert.equal(code, 1);
 });
@@ -138,18 +146,16 @@ for (const [signal, expected] of [
       ['receive', 'unix:./alone'],
     ]) {
       const alone = start(t, words, { cwd, input: null });
-      await resting(alone);
+      await until('it waits for a peer', () => existsSync(join(cwd, 'alone')));
       alone.kill(signal);
       const { code, stderr } = await alone.done;
       assert.deepEqual([code, stderr], [expected, ''], words.join(' '));
     }
-    const sending = start(t, ['send', 'fifo:./both'], { cwd, input: null });
-    const receiving = start(t, ['receive', 'fifo:./both'], { cwd });
-    await resting(receiving);
-    await resting(sending);
+    const { sending, receiving } = await joinedPair(t, 'fifo:./both', cwd);
     sending.kill(signal);
     assert.equal((await sending.done).code, expected);
-    assert.deepEqual([(await receiving.done).stderr, (await receiving.done).code], ['', 0], 'the end was sent');
+    const { code, stderr } = await receiving.done;
+    assert.deepEqual([code, stderr], [0, ''], 'the end was sent');
     assert.deepEqual(readdirSync(cwd), []);
   });
 }
