@@ -114,6 +114,17 @@ export class RingConsumer {
     return length;
   }
 
+  /**
+   * Copies the payload that `peek` found at `at` into `target` from `start` on, a multiple of 8.
+   *
+   * @param words the words of `target`; what follows the payload up to a multiple of 8 may be written, too
+   */
+  copyOut(at: number, target: Buffer, words: BigInt64Array, start: number): void {
+    const length = this.length;
+    if (length > MOST_BYTES_IN_WORDS) this.bytes.copy(target, start, at, at + length);
+    else copyWords(words, start >> 3, this.#words, at >> 3, (length + 7) >> 3);
+  }
+
   /** Bytes that are read and not given back. */
   get unreleased(): number {
     return (this.#head - this.#released) | 0;

@@ -9,8 +9,8 @@
  * there.
  */
 const IN_WORDS = process.versions['bun'] === undefined;
-/** Bytes of the longest message that is copied in words. */
-export const MOST_BYTES_IN_WORDS = 128;
+/** Bytes of the longest message that is copied in words; 0: none is. */
+export const MOST_BYTES_IN_WORDS = IN_WORDS ? 128 : 0;
 const NO_WORDS = new BigInt64Array(0);
 
 /** The 64-bit words of the array that was used last. */
@@ -31,7 +31,7 @@ export class LastArray {
   #make(array: Uint8Array): BigInt64Array {
     const { length, byteOffset } = array;
     // A detached array has length 0, and no views can be made of it.
-    const possible = IN_WORDS && byteOffset % 8 === 0 && length >= 8 && length <= MOST_BYTES_IN_WORDS;
+    const possible = byteOffset % 8 === 0 && length >= 8 && length <= MOST_BYTES_IN_WORDS;
     this.#words = possible ? new BigInt64Array(array.buffer, byteOffset, length >> 3) : NO_WORDS;
     return this.#words;
   }

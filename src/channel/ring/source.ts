@@ -3,11 +3,15 @@ import { IpcError } from '../../core/errors.js';
 import type { Mapping } from '../../mmap/index.js';
 import { LONGEST_MESSAGE, type PeerGone, type Source, type Visit } from '../contract.js';
 import type { OpenHalf } from '../endpoint.js';
+import { bufferOver } from '../view.js';
 import type { RingConsumer } from './consumer.js';
-import { FIRST, LAST, MORE, WHOLE } from './layout.js';
+import * as layout from './layout.js';
 import { type Link, spin } from './link.js';
 import { corrupt } from './producer.js';
 import { LONG_HEADER } from './sink.js';
+
+// A constant of this file: see producer.ts.
+const { FIRST, LAST, MORE, WHOLE } = layout;
 
 /** Messages of a batch are copied into common blocks of this size: one allocation for many. */
 const BLOCK = 16384;
@@ -23,6 +27,8 @@ export class RingSource implements Source {
   readonly #eighth: number;
   readonly #cuttable: Mapping | undefined;
   #block = Buffer.allocUnsafeSlow(BLOCK);
+  #memory = this.#block.buffer;
+  #words = new BigInt64Array(this.#memory);
   #used = 0;
   /** A long message that is being put together. */
   #long: Buffer | undefined;
@@ -139,9 +145,9 @@ export class RingSource implements Source {
 
   /** The message that the record at `at` is or completes, as the caller's own bytes. */
   #message(at: number): Uint8Array | undefined {
-    const { kind, length, bytes } = this.#ring;
+    const { kind, length } = this.#ring;
     if (kind === WHOLE) {
-      const message = this.#copy(bytes, at, length);
+      const message = this.#copy(at, length);
       this.#ring.skip();
       return message;
     }
@@ -154,20 +160,24 @@ export class RingSource implements Source {
     return message;
   }
 
-  #copy(bytes: Buffer, at: number, length: number): Uint8Array {
+  #copy(at: number, length: number): Uint8Array {
     if (length > SHORT) {
       const own = Buffer.allocUnsafeSlow(length);
-      bytes.copy(own, 0, at, at + length);
+      this.#ring.bytes.copy(own, 0, at, at + length);
       return own;
     }
-    if (this.#used + length > BLOCK) {
-      this.#block = Buffer.allocUnsafeSlow(BLOCK);
-      this.#used = 0;
-    }
+    if (this.#used + length > BLOCK) this.#newBlock();
     const start = this.#used;
-    bytes.copy(this.#block, start, at, at + length);
+    this.#ring.copyOut(at, this.#block, this.#words, start);
     this.#used = (start + length + 7) & ~7;
-    return this.#block.subarray(start, start + length);
+    return bufferOver(this.#memory, start, length);
+  }
+
+  #newBlock(): void {
+    this.#block = Buffer.allocUnsafeSlow(BLOCK);
+    this.#memory = this.#block.buffer;
+    this.#words = new BigInt64Array(this.#memory);
+    this.#used = 0;
   }
 
   #join(at: number, kind: number, length: number): void {

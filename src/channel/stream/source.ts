@@ -9,6 +9,7 @@ import { check, type ErrorSubject, IpcError } from '../../core/errors.js';
 import type { DescriptorHandle } from '../../core/handle.js';
 import { onceReady } from '../../core/readiness.js';
 import { LONGEST_MESSAGE, type Source, type Visit } from '../contract.js';
+import { bufferOver } from '../view.js';
 import { END_MARK } from './sink.js';
 
 const CHUNK = 65536;
@@ -23,6 +24,7 @@ export class StreamSource implements Source {
   readonly #raw: boolean;
   readonly #subject: ErrorSubject;
   #chunk = Buffer.allocUnsafeSlow(CHUNK);
+  #memory = this.#chunk.buffer;
   #start = 0;
   #end = 0;
   /** Whether views of the chunk were given out. */
@@ -47,7 +49,7 @@ export class StreamSource implements Source {
       const at = this.#next();
       if (at >= 0) {
         this.#shared = true;
-        return this.#chunk.subarray(at, this.#start);
+        return bufferOver(this.#memory, at, this.#start - at);
       }
       const long = this.#takeLong();
       if (long !== undefined) return long;
@@ -62,7 +64,7 @@ export class StreamSource implements Source {
       const at = this.#next();
       if (at >= 0) {
         this.#shared = true;
-        list.push(this.#chunk.subarray(at, this.#start));
+        list.push(bufferOver(this.#memory, at, this.#start - at));
         count++;
         continue;
       }
@@ -172,6 +174,7 @@ export class StreamSource implements Source {
       const fresh = Buffer.allocUnsafeSlow(CHUNK);
       this.#chunk.copy(fresh, 0, this.#start, this.#end);
       this.#chunk = fresh;
+      this.#memory = fresh.buffer;
       this.#shared = false;
     } else if (this.#start > 0 && rest > 0) {
       this.#chunk.copyWithin(0, this.#start, this.#end);
