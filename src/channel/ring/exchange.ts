@@ -44,6 +44,8 @@ class SocketLink implements Link {
     this.wakeup = wakeup;
     this.#ended = ended;
     this.#socket = check(native().fcntl(socket.fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
+    // Closed with a worker that is terminated: else the peer would take it for alive.
+    native().holdDescriptor(this.#socket);
   }
 
   peerAlive(): boolean {

@@ -33,6 +33,7 @@ export class EventfdWakeup implements Wakeup {
   constructor(own: number, peer: number) {
     this.#own = own;
     this.#peer = peer;
+    for (const fd of [own, peer]) native().holdDescriptor(fd);
     this.#watch = watchEdges(own, POLLIN, () => this.#rang?.());
   }
 
