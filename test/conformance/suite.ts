@@ -37,7 +37,11 @@ const CLAUSES: readonly Clause[] = [
   ['messages of one turn leave together, or each at once', coalescing.together],
   ['without coalescing a message is there before the turn of its sender is over', coalescing.atOnce],
 
-  ['the sender waits for a slow reader in little memory, and nothing is dropped', pressure.slowReader, { bounded: true }],
+  [
+    'the sender waits for a slow reader in little memory, and nothing is dropped',
+    pressure.slowReader,
+    { bounded: true },
+  ],
   ['sends that nobody awaits are refused beyond highWaterMark', pressure.unawaited, { bounded: true }],
   ['trySend() says no when the channel is full, and send() waits for room', pressure.fullThenRoom, { bounded: true }],
   ['sendSync() waits for room, or until it is late', pressure.fullSynchronously, { bounded: true }],
@@ -60,7 +64,11 @@ const CLAUSES: readonly Clause[] = [
   ['an idle end does not keep its process alive', closing.idleDoesNotHold],
 
   ['an idle sender learns of the death of the receiver at once', crash.receiverKilledWhileIdle, { connected: true }],
-  ['a sender that waits for room learns of the death of the receiver', crash.receiverKilledWhileFull, { connected: true }],
+  [
+    'a sender that waits for room learns of the death of the receiver',
+    crash.receiverKilledWhileFull,
+    { connected: true },
+  ],
   ['a sender that is killed leaves whole messages and ECONNRESET', crash.senderKilled, { connected: true }],
   ['a receiver that waits learns of the death of the sender', crash.senderKilledWhileWaiting, { connected: true }],
   ['an idle receiver learns of the death of the sender at once', crash.senderKilledWhileIdle, { connected: true }],

@@ -32,7 +32,15 @@ export async function manySmall(t: Test, way: Way): Promise<void> {
 export async function everyForm(t: Test, way: Way): Promise<void> {
   const seed = seeds(t);
   const sends: Send[] = ['trySend', 'sendMany', 'flushEach', 'sendSync'];
-  const receives: Receive[] = ['tryReceive', 'receiveMany', 'tryReceiveMany', 'drain', 'tryDrain', 'messages', 'receive'];
+  const receives: Receive[] = [
+    'tryReceive',
+    'receiveMany',
+    'tryReceiveMany',
+    'drain',
+    'tryDrain',
+    'messages',
+    'receive',
+  ];
   for (const [index, receive] of receives.entries()) {
     const how = sends[index % sends.length] as Send;
     await carry(t, way, { seed: seed(), count: 300, sizes: 'tagged' }, how === 'trySend' ? 'sendMany' : how, receive);
@@ -67,7 +75,11 @@ export async function longest(t: Test, way: Way): Promise<void> {
     assert.equal(refusal.name, 'RangeError');
     assert.equal(refusal.code, 'ERR_INTERPROC_RANGE');
   }
-  assert.equal(await both.sender.ask('send', { seed: 3, count: 1, sizes: 3 }), 1, 'the channel goes on after a refusal');
+  assert.equal(
+    await both.sender.ask('send', { seed: 3, count: 1, sizes: 3 }),
+    1,
+    'the channel goes on after a refusal',
+  );
   assert.equal((await both.receiver.ask<{ length: number }>('receiveOne')).length, 3);
   await finish(both);
 }

@@ -214,7 +214,14 @@ export async function leftBehind(t: Test, way: Way): Promise<void> {
     }
     await Promise.all(peers.map((peer) => peer.kill()));
   };
-  for (const programs of [['sender'], ['receiver'], ['sender', 'receiver'], ['receiver', 'sender'], ['receiver'], ['sender']] as const) {
+  for (const programs of [
+    ['sender'],
+    ['receiver'],
+    ['sender', 'receiver'],
+    ['receiver', 'sender'],
+    ['receiver'],
+    ['sender'],
+  ] as const) {
     await crash(...programs);
     const both = await pairAt(place, { sender: { timeoutMs: 10_000 }, receiver: { timeoutMs: 10_000 } });
     const plan: Plan = { seed: seed(), count: 100, sizes: 'tagged' };

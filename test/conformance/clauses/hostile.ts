@@ -15,7 +15,10 @@ export async function hostilePeer(t: Test, way: Way, verb: 'poke' | 'race', roun
   const program = await way.place(t, '?capacity=8192&spin=0').start('hostile');
   const seed = seeds(t)();
   for (let done = 0; done < rounds; done += 100) {
-    const { seen, wrong, slowestMs } = await program.ask<Findings>(verb, { rounds: Math.min(100, rounds - done), seed: seed + done });
+    const { seen, wrong, slowestMs } = await program.ask<Findings>(verb, {
+      rounds: Math.min(100, rounds - done),
+      seed: seed + done,
+    });
     assert.deepEqual(wrong, [], `seed ${seed + done}`);
     assert.ok(slowestMs < 2000, `${slowestMs} ms, seed ${seed + done}`);
     if (done === 0) t.diagnostic(JSON.stringify(seen));

@@ -34,7 +34,8 @@ export async function sendersKilled(t: Test, way: Way, rounds: number): Promise<
   await last.ask('close');
   const survived = await surviving;
   t.diagnostic(`${survived.length} rounds, ${survived.reduce((sum, { count }) => sum + count, 0)} messages`);
-  for (const { wrong, ended } of survived.slice(0, -1)) assert.deepEqual({ wrong, ended }, { wrong: null, ended: 'ECONNRESET' });
+  for (const { wrong, ended } of survived.slice(0, -1))
+    assert.deepEqual({ wrong, ended }, { wrong: null, ended: 'ECONNRESET' });
   assert.deepEqual(survived.at(-1), { count: 100, wrong: null, ended: 'end' });
   assert.deepEqual([await receiver.leave(), await last.leave()], ['0', '0']);
   assert.deepEqual(place.remains(), []);

@@ -40,7 +40,10 @@ export async function slowReader(t: Test, way: Way): Promise<void> {
   await receiver.ask('work');
   const worked = processorTimeMs(receiver.pid) - other;
   const busy = processorTimeMs(sender.pid) - cpu;
-  assert.ok(busy <= 10 + worked / 20, `a sender that waits took ${busy} ms of processor time while another worked ${worked} ms`);
+  assert.ok(
+    busy <= 10 + worked / 20,
+    `a sender that waits took ${busy} ms of processor time while another worked ${worked} ms`,
+  );
   assert.equal(await sender.ask('progress'), sent, 'and it still waits');
   assertAll(await read(receiver, 'batches', plan.count), [plan], 'most');
   assert.equal(await sending, plan.count);
@@ -74,8 +77,14 @@ export async function fullThenRoom(t: Test, way: Way): Promise<void> {
   const taken = await both.sender.ask<number>('fill', plan);
   assert.ok(taken > 0 && taken < plan.count, `trySend took ${taken}`);
   assert.equal(await both.sender.ask('begin', { ...plan, from: taken }), 'pending');
-  assert.equal(await both.sender.ask('fill', { ...plan, from: taken + 1, count: taken + 2 }), taken + 1, 'trySend overtakes nobody');
-  await assert.rejects(both.sender.ask('sendOneSync', { ...plan, from: taken + 1 }), { code: 'ERR_INTERPROC_BACKPRESSURE' });
+  assert.equal(
+    await both.sender.ask('fill', { ...plan, from: taken + 1, count: taken + 2 }),
+    taken + 1,
+    'trySend overtakes nobody',
+  );
+  await assert.rejects(both.sender.ask('sendOneSync', { ...plan, from: taken + 1 }), {
+    code: 'ERR_INTERPROC_BACKPRESSURE',
+  });
   await both.receiver.ask('expect', [plan]);
   assertAll(await read(both.receiver, 'receive', taken + 1), [{ ...plan, count: taken + 1 }], 'most');
   assert.equal(await both.sender.ask('begun'), 'sent');

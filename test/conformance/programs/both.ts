@@ -102,7 +102,13 @@ await serve({
       // What was not received is still there, and comes next.
       if (how === 'aborted') checker.take((await arrival()) ?? new Uint8Array());
     }
-    return { aborted: aim.aborted, done: aim.done, received: checker.count, wrong: checker.wrong ?? null, failures: [...failures] };
+    return {
+      aborted: aim.aborted,
+      done: aim.done,
+      received: checker.count,
+      wrong: checker.wrong ?? null,
+      failures: [...failures],
+    };
   },
   /** Rounds of a send into a full channel that is aborted just when there is room. */
   abortSends: async ({ rounds, sizes }: { rounds: number; sizes: number }) => {
@@ -147,7 +153,14 @@ await serve({
     for await (const message of into) got.push(Buffer.from(message.buffer, message.byteOffset).readUInt32LE(4));
     await closing;
     const lost = tags.filter((tag, index) => got[index] !== tag).length;
-    return { aborted: aim.aborted, done: aim.done, sent: tags.length, received: got.length, lost, failures: [...failures] };
+    return {
+      aborted: aim.aborted,
+      done: aim.done,
+      sent: tags.length,
+      received: got.length,
+      lost,
+      failures: [...failures],
+    };
   },
   /** Time-outs of receives, of 0 and of 1 ms, before and while messages come. */
   timeOuts: async ({ rounds, plan }: { rounds: number; plan: Plan }) => {

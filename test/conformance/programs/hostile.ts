@@ -17,7 +17,9 @@ const VALUES = [
   -0x80000000, -0x7fffffff, -4096, -1024, -9, -8, -7, -2, -1,
 ];
 /** The words that mean something: of the header, and where records begin. */
-const WORDS = [0, 1, 2, 3, 4, 5, 32, 64, 96, 128, 160, 256, 257, 258, 259, 260, 264, 268, 272, 276, 280, 320, 384, 511, 1023];
+const WORDS = [
+  0, 1, 2, 3, 4, 5, 32, 64, 96, 128, 160, 256, 257, 258, 259, 260, 264, 268, 272, 276, 280, 320, 384, 511, 1023,
+];
 
 /** Numbers that follow from a seed. */
 class Dice {
@@ -68,7 +70,14 @@ const LARGE = Buffer.alloc(900, 0xa5);
 const LONG = Buffer.alloc(3000, 0x3c);
 
 /** What may be seen of a ring that was written to: plain data, a time-out, EBADMSG, and what follows from an end. */
-const ALLOWED = new Set(['EBADMSG', 'ETIMEDOUT', 'EPIPE', 'ECONNRESET', 'ERR_INTERPROC_CLOSED', 'ERR_INTERPROC_BACKPRESSURE']);
+const ALLOWED = new Set([
+  'EBADMSG',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ECONNRESET',
+  'ERR_INTERPROC_CLOSED',
+  'ERR_INTERPROC_BACKPRESSURE',
+]);
 
 /** What was seen in many rounds. */
 class Findings {
@@ -101,7 +110,8 @@ class Findings {
 }
 
 function visit(bytes: Buffer, start: number, end: number): void {
-  if (start < 0 || end < start || end > bytes.length) throw new Error(`a view from ${start} to ${end} of ${bytes.length}`);
+  if (start < 0 || end < start || end > bytes.length)
+    throw new Error(`a view from ${start} to ${end} of ${bytes.length}`);
   if (end > start) bytes[start];
 }
 
@@ -134,7 +144,11 @@ async function poke(rounds: number, seed: number): Promise<Findings> {
     const words = ring.memory.int32;
     const word = dice.below(3) > 0 ? dice.of(WORDS) : dice.below(Math.min(words.length, HEADER_WORDS + 400));
     const value = dice.below(3) > 0 ? dice.of(VALUES) : dice.below(0xffffffff) | 0;
-    Atomics.store(words, word, dice.below(4) === 0 ? (Atomics.load(words, word) + dice.of([-8, -4, -1, 1, 4, 8, 4096])) | 0 : value);
+    Atomics.store(
+      words,
+      word,
+      dice.below(4) === 0 ? (Atomics.load(words, word) + dice.of([-8, -4, -1, 1, 4, 8, 4096])) | 0 : value,
+    );
     let fine = true;
     for (let after = 1 + dice.below(5); after > 0; after--) fine = (await move(ring, dice, findings)) && fine;
     if (fine && dice.below(4) > 0) continue;
@@ -152,7 +166,11 @@ async function race(rounds: number, seed: number): Promise<Findings> {
   for (let round = 0; round < rounds; round++) {
     const ring = await openRing();
     const vandal = new Worker(new URL('./vandal.js', import.meta.url), {
-      workerData: { name, word: dice.of([32, 64, 96, 128, 160, 256, 258, 260]), values: [dice.of(VALUES), dice.of(VALUES)] },
+      workerData: {
+        name,
+        word: dice.of([32, 64, 96, 128, 160, 256, 258, 260]),
+        values: [dice.of(VALUES), dice.of(VALUES)],
+      },
     });
     await new Promise((resolve) => vandal.once('message', resolve));
     for (let step = 0; step < 200; step++) {

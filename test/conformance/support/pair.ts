@@ -35,7 +35,11 @@ export function pair(t: Test, way: Way, options: PairOptions = {}): Promise<Pair
 export async function finish({ sender, receiver }: Pick<Pair, 'sender' | 'receiver'>): Promise<void> {
   await sender.ask('close');
   await receiver.ask('close');
-  assert.deepEqual(await Promise.all([sender.leave(), receiver.leave()]), ['0', '0'], 'both programs exit by themselves');
+  assert.deepEqual(
+    await Promise.all([sender.leave(), receiver.leave()]),
+    ['0', '0'],
+    'both programs exit by themselves',
+  );
 }
 
 /** Reads until the end, an error, or `most` more. */

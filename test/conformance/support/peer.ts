@@ -169,7 +169,9 @@ export function startChild(
     stdio: ['ignore', 'ignore', 'ignore', ...fds],
   });
   const ended = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal === null ? String(code) : signal === 'SIGKILL' ? '137' : signal));
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? String(code) : signal === 'SIGKILL' ? '137' : signal),
+    );
   });
   return joined(t, desk, ended);
 }

@@ -86,7 +86,9 @@ function siblings(t: Test): Place {
 
 /** What stands in a folder besides what the tests themselves put there. */
 const others = (folder: string): string[] =>
-  readdirSync(folder).filter((name) => !name.startsWith('errors-') && !name.startsWith('control-') && !name.startsWith('mark-'));
+  readdirSync(folder).filter(
+    (name) => !name.startsWith('errors-') && !name.startsWith('control-') && !name.startsWith('mark-'),
+  );
 
 const abstractSockets = (name: string): string[] =>
   readFileSync('/proc/net/unix', 'utf8')
@@ -141,7 +143,11 @@ export const unixAbstract = way('unix', {
   name: 'unix: with an abstract name',
   place: (t) => {
     const name = randomName('conformance');
-    return named(t, () => `unix:@${name}`, () => abstractSockets(name));
+    return named(
+      t,
+      () => `unix:@${name}`,
+      () => abstractSockets(name),
+    );
   },
 });
 
@@ -153,7 +159,11 @@ export const queue = way('mq', {
     t.after(() => {
       if (queueExists(name)) mq.unlink(name);
     });
-    return named(t, () => `mq:${name}`, () => (queueExists(name) ? [name] : []));
+    return named(
+      t,
+      () => `mq:${name}`,
+      () => (queueExists(name) ? [name] : []),
+    );
   },
 });
 
@@ -162,7 +172,11 @@ export const shm = way('shm', {
   exclusive: ['sender', 'receiver'],
   place: (t) => {
     const name = randomName('conformance');
-    return named(t, () => `shm:${name}`, () => abstractSockets(name));
+    return named(
+      t,
+      () => `shm:${name}`,
+      () => abstractSockets(name),
+    );
   },
 });
 
