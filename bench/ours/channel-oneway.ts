@@ -35,9 +35,10 @@ async function sendEach(sender: channel.Sender, work: Work): Promise<void> {
   }
 }
 
-/** Looks at messages that were cut out of few larger buffers. */
+/** Looks at messages of which many lie in one buffer. Node 20 takes 12 ns to tell which one that is, so it is asked once. */
 class Cuts {
   readonly #check: Check;
+  #memory: ArrayBufferLike | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(check: Check) {
@@ -45,7 +46,11 @@ class Cuts {
   }
 
   see(message: Uint8Array): void {
-    if (message.buffer !== this.#view.buffer) this.#view = new DataView(message.buffer);
+    const memory = message.buffer;
+    if (memory !== this.#memory) {
+      this.#memory = memory;
+      this.#view = new DataView(memory);
+    }
     if (message.length !== this.#check.size) throw new Error(`a message of ${message.length} bytes`);
     this.#check.seeView(this.#view, message.byteOffset);
   }
@@ -69,11 +74,15 @@ async function receiveBatches(receiver: channel.Receiver, check: Check, seen: ()
 }
 
 async function receiveInPlace(receiver: channel.Receiver, check: Check, seen: () => void): Promise<void> {
+  let ring: Buffer | undefined;
   let words: Int32Array = new Int32Array(0);
   const visit = (bytes: Buffer, start: number, end: number): void => {
     if (end - start !== check.size) throw new Error(`a message of ${end - start} bytes`);
-    if (words.buffer !== bytes.buffer) words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
-    check.seeWords(words, (bytes.byteOffset + start) >> 2);
+    if (bytes !== ring) {
+      ring = bytes;
+      words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    }
+    check.seeWords(words, start >> 2);
   };
   while ((await receiver.drain(visit)) !== null) seen();
 }

@@ -20,7 +20,7 @@ function wholeGroups(asked: Work): Work {
 
 function put(ring: RingProducer, message: Uint8Array): void {
   while (!ring.push(message));
-  ring.publish();
+  ring.show();
 }
 
 function take(ring: RingConsumer, message: Uint8Array): void {

@@ -11,7 +11,8 @@ const MIX = 0x9e3779b1 | 0;
 const PAGE_WORDS = 1024;
 const STOCK = 32;
 
-function stamp(words: Int32Array, n: number): void {
+/** Makes a filled payload the one of message n. */
+export function stamp(words: Int32Array, n: number): void {
   words[0] = n;
   for (let i = PAGE_WORDS; i < words.length; i += PAGE_WORDS) words[i] = (Math.imul(i, MIX) + n) | 0;
 }
