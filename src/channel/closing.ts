@@ -1,5 +1,10 @@
 /** How an end of a channel closes: once, and everybody who asks learns of it. */
-import type { Closed } from './sender.js';
+
+/** How an end of a channel came to its end: see `closed` of the sender and the receiver. */
+export interface Closed {
+  /** 'closed': by `close()`; 'destroyed': by `destroy()`; 'end': the sender's last message was received. */
+  reason: 'closed' | 'destroyed' | 'end';
+}
 
 /** The `closed` promise of one end. */
 export class Closing {

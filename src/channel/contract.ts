@@ -36,7 +36,7 @@ export interface Sink {
   offerPart(message: Uint8Array, from: number): number;
   /** Makes what was taken visible; false if some of it could not leave yet. */
   publish(): boolean;
-  /** Takes the mark that nothing follows; false if there is no room now. */
+  /** Takes the mark that nothing follows; false if there is no room now. Not called again once it was taken. */
   offerEnd(): boolean;
   /** Waits until `offer` or `publish` may do better; `undefined` if that is so already. */
   whenWritable: Wait;
@@ -44,7 +44,7 @@ export interface Sink {
   waitWritable(timeoutMs: number): void;
   /** Room of this length in the mechanism's own memory, where it has any: see `Sender.claim`. */
   claim?(length: number): Uint8Array | undefined;
-  /** The claimed room is a message, or is given back. */
+  /** The claimed room is a message of its first `length` bytes. */
   commit?(length: number): void;
   /** Gives everything back; `ended` tells whether the end mark was published. */
   release(ended: boolean): void | Promise<void>;
@@ -92,6 +92,9 @@ export interface SenderOptions {
 export interface ReceiverOptions {
   /** How many senders end the channel, where several may send: 1 if omitted. */
   senders?: number;
-  /** As for the sender. */
+  /**
+   * Whether what this call made is removed when the end is reached; false if omitted. What a sender
+   * made as temporary is removed then, too, unless this is `false`.
+   */
   temporary?: boolean;
 }

@@ -25,7 +25,8 @@ export { LONGEST_MESSAGE, type ReceiverOptions, type SenderOptions, type Traits,
 export type { OpenReceiver, OpenSender, Peer } from './endpoint.js';
 export { SCHEMES } from './endpoints.js';
 export { Receiver } from './receiver.js';
-export { type Closed, Sender } from './sender.js';
+export type { Closed } from './closing.js';
+export { Sender } from './sender.js';
 
 async function resolve(href: string): Promise<{ url: EndpointUrl; endpoint: Endpoint }> {
   const url = parseUrl(href, SCHEMES);

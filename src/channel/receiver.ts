@@ -1,11 +1,11 @@
 /** The receiving end of a channel, the same over every mechanism. */
+import { checkOptions } from '../core/arguments.js';
 import { closedError, timeoutError } from '../core/errors.js';
-import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
+import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { Waits } from '../core/waits.js';
 import { traceOf } from '../core/trace.js';
-import { Closing } from './closing.js';
+import { type Closed, Closing } from './closing.js';
 import type { Source, Traits, Visit } from './contract.js';
-import type { Closed } from './sender.js';
 
 /** Messages that one batch holds at most, and that a single wake-up takes ahead. */
 const BATCH = 1024;
@@ -77,6 +77,7 @@ export class Receiver {
 
   /** As `receive`, blocking this thread. */
   receiveSync(options?: SyncWaitOptions): Uint8Array | null {
+    checkOptions(options, ['timeoutMs']);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -90,6 +91,10 @@ export class Receiver {
 
   /** The messages that are there now, up to 1,024; `undefined` = none now, `null` = the end. */
   tryReceiveMany(): Uint8Array[] | undefined | null {
+    return this.#waiting.length > 0 ? undefined : this.#takeMany();
+  }
+
+  #takeMany(): Uint8Array[] | undefined | null {
     if (this.#ended) return null;
     if (this.#failure !== undefined) throw this.#failure;
     const list: Uint8Array[] = [];
@@ -98,7 +103,10 @@ export class Receiver {
       if (count > 0) return list;
       if (count === 0) return undefined;
     } catch (why) {
-      throw this.#fail(why as Error);
+      const failure = this.#fail(why as Error);
+      // What came before the error is delivered first; the next call throws.
+      if (list.length > 0) return list;
+      throw failure;
     }
     this.#end();
     return null;
@@ -106,7 +114,7 @@ export class Receiver {
 
   /** Waits until there are messages and takes all of them, up to 1,024; `null` = the end. */
   receiveMany(options?: WaitOptions): Promise<Uint8Array[] | null> {
-    return this.#wait(() => this.tryReceiveMany(), options);
+    return this.#wait(() => this.#takeMany(), options);
   }
 
   /**
@@ -117,6 +125,10 @@ export class Receiver {
    *   call. What it throws comes out here; the message it was called with counts as received.
    */
   tryDrain(visit: Visit): number | undefined | null {
+    return this.#waiting.length > 0 ? undefined : this.#drain(visit);
+  }
+
+  #drain(visit: Visit): number | undefined | null {
     if (this.#ended) return null;
     if (this.#failure !== undefined) throw this.#failure;
     let inVisit = false;
@@ -138,7 +150,7 @@ export class Receiver {
 
   /** Waits until there are messages, then visits all that are there, as `tryDrain` does. */
   drain(visit: Visit, options?: WaitOptions): Promise<number | null> {
-    return this.#wait(() => this.tryDrain(visit), options);
+    return this.#wait(() => this.#drain(visit), options);
   }
 
   /** One message a time, until the end. Leaving the loop keeps the channel open. */
@@ -158,7 +170,10 @@ export class Receiver {
 
   #wait<T>(attempt: () => T | undefined, options: WaitOptions | undefined): Promise<T> {
     try {
-      if (options !== undefined) checkSignal(options.signal);
+      if (options !== undefined) {
+        checkOptions(options, WAIT_OPTIONS);
+        checkSignal(options.signal);
+      }
       const timeoutMs = checkTimeout(options?.timeoutMs);
       if (this.#failure !== undefined && !this.#ended) throw this.#failure;
       if (this.#waiting.length === 0) {

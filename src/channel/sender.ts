@@ -1,24 +1,17 @@
 /** The sending end of a channel, the same over every mechanism. */
-import { checkBytes } from '../core/arguments.js';
-import { codedError, closedError, rangeError, timeoutError } from '../core/errors.js';
-import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
+import { checkBytes, checkInteger, checkOptions } from '../core/arguments.js';
+import { argumentError, closedError, codedError, rangeError, timeoutError } from '../core/errors.js';
+import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { Waits } from '../core/waits.js';
 import { traceOf } from '../core/trace.js';
-import { Closing } from './closing.js';
+import { type Closed, Closing } from './closing.js';
 import { LONGEST_MESSAGE, type SenderOptions, type Sink, type Traits } from './contract.js';
+import { SendQueue } from './queue.js';
 
 const DONE: Promise<void> = Promise.resolve();
 const DEFAULT_HIGH_WATER_MARK = 1 << 20;
 const SLICE_MS = 50;
 const trace = traceOf('channel');
-
-/** A message that waits for room. */
-interface Queued {
-  readonly message: Uint8Array;
-  /** Bytes of it that were taken: from the first on it cannot be abandoned. */
-  from: number;
-  readonly settle: Settle<void>;
-}
 
 /** Sends messages of 0 to 64 MiB. Made by `channel.sender`, or part of a `Connection`. */
 export class Sender {
@@ -39,13 +32,14 @@ export class Sender {
   /** Whether `send` may go straight to the sink: open, and nobody waits before. */
   #direct = true;
   #failure: Error | undefined;
-  #queue: Queued[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new SendQueue();
   #scheduled = false;
   #stopWaiting: (() => void) | undefined;
   #flushes: Settle<void>[] = [];
   #ending: Settle<void> | undefined;
+  #endTaken = false;
   #claimed = false;
+  #claimedSize = 0;
 
   /** @internal */
   constructor(url: string, traits: Traits, sink: Sink, options: SenderOptions = {}) {
@@ -68,7 +62,7 @@ export class Sender {
   trySend(message: Uint8Array): boolean {
     if (!(message instanceof Uint8Array)) checkBytes('message', message);
     if (!this.#direct) {
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#checkOpen();
       return false;
     }
     if (message.length > this.#sink.wholeLimit) this.#refuseWhole(message.length);
@@ -88,6 +82,12 @@ export class Sender {
       if (this.#failure !== undefined) throw this.#failure;
     }
     return true;
+  }
+
+  /** Throws why nothing can be sent any more, if so. */
+  #checkOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing.begun) throw closedError(`the sender ${this.url}`);
   }
 
   #refuseWhole(length: number): never {
@@ -110,9 +110,8 @@ export class Sender {
    */
   send(message: Uint8Array, options?: WaitOptions): Promise<void> {
     try {
-      if (options !== undefined) checkSignal(options.signal);
-      const long = message.length > this.#sink.wholeLimit;
-      if (!long && this.trySend(message)) return DONE;
+      if (options !== undefined) checkWait(options);
+      if (!(message?.length > this.#sink.wholeLimit) && this.trySend(message)) return DONE;
       return this.#enqueue(message, options);
     } catch (why) {
       return Promise.reject(why);
@@ -120,46 +119,40 @@ export class Sender {
   }
 
   #enqueue(message: Uint8Array, options: WaitOptions | undefined): Promise<void> {
-    checkBytes('message', message);
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#claimed) throw new TypeError('claimed room must be committed or aborted before anything else is sent');
-    if (message.length > LONGEST_MESSAGE) this.#refuseWhole(message.length);
-    if (this.#queue.length > 0 && this.#queuedBytes + message.length > this.#highWaterMark) {
+    this.#checkFree(message);
+    if (this.#queue.length > 0 && this.#queue.bytes + message.length > this.#highWaterMark) {
       throw codedError(
         'ERR_INTERPROC_BACKPRESSURE',
-        `${this.#queuedBytes} bytes of sends wait already and highWaterMark is ${this.#highWaterMark}: await send() before sending more`,
+        `${this.#queue.bytes} bytes of sends wait already and highWaterMark is ${this.#highWaterMark}: await send() before sending more`,
       );
     }
     const awaited = { syscall: 'send', subject: { object: this.url } };
-    const timeoutMs = checkTimeout(options?.timeoutMs);
-    const sent = pend<void>(this.#waits, options, awaited, (settle) => {
-      const entry: Queued = { message, from: 0, settle };
-      this.#queue.push(entry);
-      this.#queuedBytes += message.length;
+    return pend<void>(this.#waits, options, awaited, (settle) => {
+      const entry = this.#queue.add(message, settle);
       this.#direct = false;
       if (this.#queue.length === 1) this.#pump();
-      return (why) => {
-        if (entry.from > 0 && this.#failure === undefined) return;
-        this.#withdraw(entry);
+      const giveUp = (why: Error): void => {
+        // What has begun is completed; the end of the channel has rejected it already.
+        if (entry.from > 0 || !this.#queue.withdraw(entry)) return;
+        this.#direct = this.#isFree();
         settle.reject(why);
       };
+      if (options?.timeoutMs === 0) giveUp(timeoutError(awaited.syscall, 0, awaited.subject));
+      return giveUp;
     });
-    if (timeoutMs === 0) {
-      const entry = this.#queue.at(-1);
-      if (entry?.message === message && entry.from === 0) {
-        this.#withdraw(entry);
-        entry.settle.reject(timeoutError('send', 0, awaited.subject));
-      }
-    }
-    return sent;
   }
 
-  #withdraw(entry: Queued): void {
-    const at = this.#queue.indexOf(entry);
-    if (at < 0) return;
-    this.#queue.splice(at, 1);
-    this.#queuedBytes -= entry.message.length;
-    this.#direct = this.#queue.length === 0 && this.#failure === undefined && this.#ending === undefined;
+  /** Throws unless this is a message that can be sent now, behind those that wait. */
+  #checkFree(message: Uint8Array): void {
+    checkBytes('message', message);
+    this.#checkOpen();
+    if (this.#claimed) throw argumentError('claimed room must be committed or aborted before anything else is sent');
+    if (message.length > LONGEST_MESSAGE) this.#refuseWhole(message.length);
+  }
+
+  /** Whether nothing waits or stands in the way. */
+  #isFree(): boolean {
+    return this.#queue.length === 0 && this.#failure === undefined && !this.#closing.begun && !this.#claimed;
   }
 
   /** Sends several messages in order; as `send` for each, resolved when the last was taken. */
@@ -172,10 +165,9 @@ export class Sender {
 
   /** As `send`, blocking this thread; a long message that has begun to leave is completed first. */
   sendSync(message: Uint8Array, options?: SyncWaitOptions): void {
-    checkBytes('message', message);
+    checkOptions(options, ['timeoutMs']);
+    this.#checkFree(message);
     if (this.#queue.length > 0) throw codedError('ERR_INTERPROC_BACKPRESSURE', 'asynchronous sends wait: await them first');
-    if (this.#failure !== undefined) throw this.#failure;
-    if (message.length > LONGEST_MESSAGE) this.#refuseWhole(message.length);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
     let from = 0;
@@ -208,13 +200,14 @@ export class Sender {
    * @throws TypeError where the way is not shared memory
    */
   claim(size: number): Uint8Array | undefined {
-    if (this.#sink.claim === undefined) throw new TypeError(`${this.url} is not shared memory: use send()`);
-    if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#direct || this.#claimed) return undefined;
-    if (size > this.#sink.wholeLimit) this.#refuseWhole(size);
+    if (this.#sink.claim === undefined) throw argumentError(`${this.url} is not shared memory: use send()`);
+    this.#checkOpen();
+    checkInteger('size', size, 0, this.#sink.wholeLimit);
+    if (!this.#direct) return undefined;
     const room = this.#sink.claim(size);
     if (room !== undefined) {
       this.#claimed = true;
+      this.#claimedSize = size;
       this.#direct = false;
     }
     return room;
@@ -222,8 +215,9 @@ export class Sender {
 
   /** The claimed room is a message now, of its first `length` bytes if that is given. */
   commit(length?: number): void {
-    if (!this.#claimed) throw new TypeError('commit() without a claim()');
-    this.#sink.commit?.(length ?? -1);
+    if (!this.#claimed) throw argumentError('commit() without a claim()');
+    if (length !== undefined) checkInteger('length', length, 0, this.#claimedSize);
+    this.#sink.commit?.(length ?? this.#claimedSize);
     this.abort();
     if (this.#coalesce) this.#schedule();
     else this.#publish();
@@ -232,13 +226,12 @@ export class Sender {
   /** Gives claimed room back: there is no message. */
   abort(): void {
     this.#claimed = false;
-    this.#direct = this.#queue.length === 0 && this.#failure === undefined && this.#ending === undefined;
+    this.#direct = this.#isFree();
   }
 
   /** Resolves when everything sent so far is published: in the ring, the pipe, the queue, the file. */
   flush(): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#publish();
+    if (this.#failure === undefined) this.#publish();
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#queue.length === 0 && this.#stopWaiting === undefined) return DONE;
     return pend<void>(this.#waits, undefined, { syscall: 'flush' }, (settle) => {
@@ -290,8 +283,7 @@ export class Sender {
   #pump(): void {
     if (this.#failure !== undefined) return;
     try {
-      while (this.#queue.length > 0) {
-        const first = this.#queue[0] as Queued;
+      for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
         if (first.message.length <= this.#sink.wholeLimit) {
           if (!this.#sink.offer(first.message)) break;
         } else {
@@ -299,17 +291,15 @@ export class Sender {
           if (first.from < first.message.length) break;
         }
         this.#queue.shift();
-        this.#queuedBytes -= first.message.length;
-        first.settle.resolve();
       }
-      let endTaken = true;
-      if (this.#queue.length === 0 && this.#ending !== undefined) endTaken = this.#sink.offerEnd();
+      // The mark is offered until it is taken, and never again.
+      if (this.#queue.length === 0 && this.#ending !== undefined && !this.#endTaken) this.#endTaken = this.#sink.offerEnd();
       const published = this.#sink.publish();
-      if (this.#queue.length > 0 || !published || !endTaken) {
+      if (this.#queue.length > 0 || !published || (this.#ending !== undefined && !this.#endTaken)) {
         this.#awaitRoom();
         return;
       }
-      this.#direct = this.#ending === undefined;
+      this.#direct = this.#isFree();
       for (const settle of this.#flushes.splice(0)) settle.resolve();
       this.#ending?.resolve();
     } catch (why) {
@@ -323,7 +313,7 @@ export class Sender {
     this.#failure = why;
     this.#direct = false;
     this.#stopWaiting?.();
-    for (const entry of this.#queue.splice(0)) entry.settle.reject(why);
+    this.#queue.rejectAll(why);
     for (const settle of this.#flushes.splice(0)) settle.reject(why);
     this.#ending?.reject(why);
     this.#closing.fail(why);
@@ -374,7 +364,7 @@ export class Sender {
     this.#direct = false;
     this.#failure ??= why;
     this.#stopWaiting?.();
-    for (const entry of this.#queue.splice(0)) entry.settle.reject(why);
+    this.#queue.rejectAll(why);
     for (const settle of this.#flushes.splice(0)) settle.reject(why);
   }
 
@@ -401,8 +391,8 @@ export class Sender {
   }
 }
 
-/** How an end of a channel came to its end: see `closed`. */
-export interface Closed {
-  /** 'closed': by `close()`; 'destroyed': by `destroy()`; 'end': the sender's last message was received. */
-  reason: 'closed' | 'destroyed' | 'end';
+function checkWait(options: WaitOptions): void {
+  checkOptions(options, WAIT_OPTIONS);
+  checkSignal(options.signal);
+  checkTimeout(options.timeoutMs);
 }

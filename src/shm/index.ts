@@ -9,8 +9,8 @@
 import { constants } from 'node:fs';
 import { F_ADD_SEALS, MFD_ALLOW_SEALING, native, O_TMPFILE_BIT } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions, checkString } from '../core/arguments.js';
-import { EEXIST, ENOENT } from '../core/errno.js';
-import { argumentError, check, IpcError, systemError } from '../core/errors.js';
+import { EEXIST, EINTR, ENOENT } from '../core/errno.js';
+import { argumentError, check, type ErrorSubject, IpcError, systemError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
 import { descriptor, type Mapping } from '../mmap/index.js';
 import { type Seal, SharedMemory, sealBits } from './sharedMemory.js';
@@ -63,6 +63,15 @@ function pathOf(name: string): string {
   return FOLDER + name;
 }
 
+/** Space that is really there (fallocate(2)). Older kernels break it off at a signal: then again. */
+function reserve(fd: number, size: number, subject: ErrorSubject): void {
+  let reserved: number;
+  do {
+    reserved = native().fallocate(fd, 0, size);
+  } while (reserved === -EINTR);
+  check(reserved, 'fallocate', subject);
+}
+
 /**
  * Makes an object that must not exist yet (shm_open(3) with O_CREAT and O_EXCL). It is built
  * without a name and then linked, so nobody ever sees a half-made one. Zero-filled.
@@ -80,7 +89,7 @@ export function create(name: string, options: CreateOptions): SharedMemory {
     subject,
   );
   try {
-    check(native().fallocate(fd, 0, options.size), 'fallocate', subject);
+    reserve(fd, options.size, subject);
     check(native().fchmod(fd, mode), 'fchmod', subject);
     if (options.prepare !== undefined) {
       using memory = descriptor(fd, options.size, subject);
@@ -161,7 +170,7 @@ export function memfd(options: MemfdOptions): SharedMemory {
   const fd = native().memfdCreate(name, MFD_ALLOW_SEALING);
   if (fd < 0) throw systemError(fd, 'memfd_create', { object: name });
   try {
-    check(native().fallocate(fd, 0, options.size), 'fallocate', { object: name });
+    reserve(fd, options.size, { object: name });
     if (bits !== 0) check(native().fcntl(fd, F_ADD_SEALS, bits), 'fcntl(F_ADD_SEALS)', { object: name });
   } catch (error) {
     native().close(fd);

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect, listen, receiver, sender } from '../../src/channel/index.js';
+import * as pipe from '../../src/pipe/index.js';
+import { F_DUPFD_CLOEXEC, native } from '../../src/sys/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'interproc-connection-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -125,6 +127,69 @@ test('a claimed message is written where it will be read, and nothing else can b
   await to.send(Buffer.from('after'));
   assert.equal(String(await from.receive()), 'hello');
   assert.equal(String(await from.receive()), 'after');
+  await to.close();
+  await from.close();
+});
+
+test('the end mark is sent once, however often the channel wakes while it closes, and nothing can be sent behind it', async () => {
+  const { reader, writer } = pipe.create({ capacity: 4096 });
+  const to = await sender(`fd:${native().fcntl(writer.fd, F_DUPFD_CLOEXEC, 0)}`);
+  writer.close();
+  await to.send(Buffer.alloc(30_000));
+  const closing = to.close();
+  await assert.rejects(to.send(Buffer.from('late')), { code: 'ERR_INTERPROC_CLOSED' });
+  assert.throws(() => to.trySend(Buffer.from('late')), { code: 'ERR_INTERPROC_CLOSED' });
+  assert.throws(() => to.sendSync(Buffer.from('late')), { code: 'ERR_INTERPROC_CLOSED' });
+  let length = 0;
+  for (let part = await reader.read({ maxBytes: 1000 }); part !== null; part = await reader.read({ maxBytes: 1000 })) {
+    length += part.length;
+  }
+  await closing;
+  assert.equal(length, 4 + 30_000 + 4);
+  reader.close();
+});
+
+test('whoever waits first gets the first message, whatever form the others use', async () => {
+  const url = `shm:order-${process.pid}`;
+  const [to, from] = await Promise.all([sender(url), receiver(url)]);
+  const first = from.receive();
+  const rest = from.receiveMany();
+  to.trySend(Buffer.from('1'));
+  to.trySend(Buffer.from('2'));
+  await to.flush();
+  assert.equal(from.tryReceiveMany(), undefined);
+  assert.equal(from.tryDrain(() => assert.fail()), undefined);
+  assert.equal(Buffer.from((await first) as Uint8Array).toString(), '1');
+  assert.equal(Buffer.from(((await rest) as Uint8Array[])[0] as Uint8Array).toString(), '2');
+  await to.close();
+  await from.close();
+});
+
+test('what came whole before an error is delivered before it, in batches too', async () => {
+  const { reader, writer } = pipe.create();
+  const from = await receiver(`fd:${native().fcntl(reader.fd, F_DUPFD_CLOEXEC, 0)}`);
+  reader.close();
+  writer.writeSync(Buffer.from([1, 0, 0, 0, 65, 1, 0, 0, 0, 66, 254, 255, 255, 255]));
+  const batch = (await from.receiveMany()) as Uint8Array[];
+  assert.deepEqual(batch.map((message) => message[0]), [65, 66]);
+  await assert.rejects(from.receiveMany(), { code: 'EBADMSG' });
+  writer.close();
+  await from.close();
+});
+
+test('arguments and options are checked whether or not there is room', async () => {
+  const url = `shm:checks-${process.pid}`;
+  const [to, from] = await Promise.all([sender(url), receiver(url)]);
+  await assert.rejects(to.send(undefined as never), { code: 'ERR_INTERPROC_ARGUMENT' });
+  await assert.rejects(to.send('text' as never), { code: 'ERR_INTERPROC_ARGUMENT', message: /Uint8Array.*'text'/ });
+  await assert.rejects(to.send(new Uint8Array(1), { timeoutMs: -1 }), { code: 'ERR_INTERPROC_RANGE' });
+  await assert.rejects(to.send(new Uint8Array(1), { timeout: 1 } as never), { code: 'ERR_INTERPROC_ARGUMENT' });
+  await assert.rejects(from.receive({ timeout: 1 } as never), { code: 'ERR_INTERPROC_ARGUMENT' });
+  for (const size of [-5, NaN, 1e9]) assert.throws(() => to.claim(size), { code: 'ERR_INTERPROC_RANGE' });
+  assert.throws(() => to.commit(), { code: 'ERR_INTERPROC_ARGUMENT' });
+  assert.ok(to.claim(8));
+  assert.throws(() => to.commit(9), { code: 'ERR_INTERPROC_RANGE' });
+  to.abort();
   await to.close();
   await from.close();
 });

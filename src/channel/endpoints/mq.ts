@@ -130,14 +130,16 @@ class QueueSource implements Source {
   readonly #raw: boolean;
   readonly #buffer: Buffer;
   readonly #joiner = new Joiner();
+  readonly #temporary: boolean | undefined;
   #senders: number;
   #remove: boolean;
 
-  constructor(queue: mq.MessageQueue, raw: boolean, senders: number, temporary: boolean) {
+  constructor(queue: mq.MessageQueue, raw: boolean, senders: number, temporary: boolean | undefined) {
     this.#queue = queue;
     this.#raw = raw;
     this.#senders = senders;
-    this.#remove = temporary && queue.created;
+    this.#temporary = temporary;
+    this.#remove = temporary === true && queue.created;
     this.#buffer = Buffer.alloc(queue.messageSize);
   }
 
@@ -151,7 +153,7 @@ class QueueSource implements Source {
       if (kind === WHOLE) return { bytes: this.#buffer, start: WHOLE_HEADER, end: length };
       if (kind === END && length === END_LENGTH) {
         this.#senders--;
-        if (((this.#buffer[1] as number) & END_TEMPORARY) !== 0) this.#remove = true;
+        if (((this.#buffer[1] as number) & END_TEMPORARY) !== 0) this.#remove = this.#temporary !== false;
       } else if (kind === FIRST || kind === MORE) {
         const message = this.#joiner.add(this.#buffer, length);
         if (message !== undefined) return { bytes: message, start: 0, end: message.length };
@@ -225,6 +227,6 @@ export const endpoint: Endpoint = {
   },
   async receiver(url, options: OpenReceiver): Promise<OpenHalf<Source>> {
     const queue = openQueue(url, 'receive');
-    return { half: new QueueSource(queue, flagOption(url, 'raw'), options.senders ?? 1, options.temporary ?? false) };
+    return { half: new QueueSource(queue, flagOption(url, 'raw'), options.senders ?? 1, options.temporary) };
   },
 };

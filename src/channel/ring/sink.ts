@@ -105,8 +105,7 @@ export class RingSink implements Sink {
   }
 
   commit(length: number): void {
-    if (length < 0) this.#ring.commit();
-    else this.#ring.commit(length);
+    this.#ring.commit(length);
     if (this.#ring.unpublished >= PUBLISH_BYTES && this.#ring.show()) this.publish();
   }
 
