@@ -65,7 +65,8 @@ test('a blocking wait ends with ETIMEDOUT, not early, and longer than one slice'
     const start = performance.now();
     assert.throws(() => counter.takeSync({ timeoutMs }), { code: 'ETIMEDOUT' });
     const took = performance.now() - start;
-    assert.ok(took >= timeoutMs && took < timeoutMs + 500, `${timeoutMs} ms were ${took}`);
+    // How late depends on who else wants the processor; early is never right.
+    assert.ok(took >= timeoutMs && took < timeoutMs + 5000, `${timeoutMs} ms were ${took}`);
   }
 });
 
