@@ -39,7 +39,8 @@ function checkOpen(options: OpenSender & OpenReceiver, known: readonly string[])
   checkOptions(options, [...known, 'temporary', 'signal', 'timeoutMs']);
   checkSignal(options.signal);
   checkTimeout(options.timeoutMs);
-  if (options.highWaterMark !== undefined) checkInteger('highWaterMark', options.highWaterMark, 0, Number.MAX_SAFE_INTEGER);
+  if (options.highWaterMark !== undefined)
+    checkInteger('highWaterMark', options.highWaterMark, 0, Number.MAX_SAFE_INTEGER);
   if (options.senders !== undefined) checkInteger('senders', options.senders, 1, 0xffff);
 }
 

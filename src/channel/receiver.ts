@@ -1,7 +1,15 @@
 /** The receiving end of a channel, the same over every mechanism. */
 import { checkOptions } from '../core/arguments.js';
 import { closedError, timeoutError } from '../core/errors.js';
-import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import {
+  checkSignal,
+  checkTimeout,
+  pend,
+  type Settle,
+  type SyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+} from '../core/wait.js';
 import { Waits } from '../core/waits.js';
 import { traceOf } from '../core/trace.js';
 import { type Closed, Closing } from './closing.js';
@@ -155,12 +163,18 @@ export class Receiver {
 
   /** One message a time, until the end. Leaving the loop keeps the channel open. */
   messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Uint8Array> {
-    return new Iteration(() => this.tryReceive(), () => this.receive(options));
+    return new Iteration(
+      () => this.tryReceive(),
+      () => this.receive(options),
+    );
   }
 
   /** Arrays of messages, as many as there are each time, until the end. */
   batches(options?: { signal?: AbortSignal }): AsyncIterableIterator<Uint8Array[]> {
-    return new Iteration(() => this.tryReceiveMany(), () => this.receiveMany(options));
+    return new Iteration(
+      () => this.tryReceiveMany(),
+      () => this.receiveMany(options),
+    );
   }
 
   /** `for await (const message of receiver)`. */

@@ -1,7 +1,15 @@
 /** The sending end of a channel, the same over every mechanism. */
 import { checkBytes, checkInteger, checkOptions } from '../core/arguments.js';
 import { argumentError, closedError, codedError, rangeError, timeoutError } from '../core/errors.js';
-import { checkSignal, checkTimeout, pend, type Settle, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import {
+  checkSignal,
+  checkTimeout,
+  pend,
+  type Settle,
+  type SyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+} from '../core/wait.js';
 import { Waits } from '../core/waits.js';
 import { traceOf } from '../core/trace.js';
 import { type Closed, Closing } from './closing.js';
@@ -167,7 +175,8 @@ export class Sender {
   sendSync(message: Uint8Array, options?: SyncWaitOptions): void {
     checkOptions(options, ['timeoutMs']);
     this.#checkFree(message);
-    if (this.#queue.length > 0) throw codedError('ERR_INTERPROC_BACKPRESSURE', 'asynchronous sends wait: await them first');
+    if (this.#queue.length > 0)
+      throw codedError('ERR_INTERPROC_BACKPRESSURE', 'asynchronous sends wait: await them first');
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
     let from = 0;
@@ -293,7 +302,8 @@ export class Sender {
         this.#queue.shift();
       }
       // The mark is offered until it is taken, and never again.
-      if (this.#queue.length === 0 && this.#ending !== undefined && !this.#endTaken) this.#endTaken = this.#sink.offerEnd();
+      if (this.#queue.length === 0 && this.#ending !== undefined && !this.#endTaken)
+        this.#endTaken = this.#sink.offerEnd();
       const published = this.#sink.publish();
       if (this.#queue.length > 0 || !published || (this.#ending !== undefined && !this.#endTaken)) {
         this.#awaitRoom();

@@ -27,34 +27,42 @@ export interface EndpointUrl {
   readonly options: ReadonlyMap<string, string>;
 }
 
-function unescape(text: string, href: string): string {
+function unescaped(text: string, href: string): string {
   if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {
-    throw argumentError(`${href}: a "%" begins an escape of two hexadecimal digits; write "%25" for the character`, 'ERR_INTERPROC_URL');
+    throw argumentError(
+      `${href}: a "%" begins an escape of two hexadecimal digits; write "%25" for the character`,
+      'ERR_INTERPROC_URL',
+    );
   }
 }
 
 /** Takes a URL apart. @throws TypeError (`ERR_INTERPROC_URL`) that says what is wrong with it */
 export function parseUrl(href: string, schemes: readonly string[]): EndpointUrl {
-  if (typeof href !== 'string') throw argumentError(`an endpoint is a string like 'unix:/run/app.sock', got ${String(href)}`, 'ERR_INTERPROC_URL');
+  if (typeof href !== 'string')
+    throw argumentError(`an endpoint is a string like 'unix:/run/app.sock', got ${String(href)}`, 'ERR_INTERPROC_URL');
   const colon = href.indexOf(':');
   const scheme = colon < 0 ? href : href.slice(0, colon);
   if (!schemes.includes(scheme)) {
     const near = nearest(scheme, schemes);
     const meant = near === undefined ? '' : `; did you mean ${near}:?`;
-    const what = colon < 0 ? `${JSON.stringify(href)} has no scheme` : `there is no scheme ${JSON.stringify(`${scheme}:`)}`;
-    throw argumentError(`${what}${meant} Known are ${schemes.map((name) => `${name}:`).join(' ')}`, 'ERR_INTERPROC_URL');
+    const what =
+      colon < 0 ? `${JSON.stringify(href)} has no scheme` : `there is no scheme ${JSON.stringify(`${scheme}:`)}`;
+    throw argumentError(
+      `${what}${meant} Known are ${schemes.map((name) => `${name}:`).join(' ')}`,
+      'ERR_INTERPROC_URL',
+    );
   }
   const question = href.indexOf('?', colon);
-  const rest = unescape(href.slice(colon + 1, question < 0 ? undefined : question), href);
+  const rest = unescaped(href.slice(colon + 1, question < 0 ? undefined : question), href);
   if (rest.includes('\0')) throw argumentError(`${href}: a name cannot contain a NUL`, 'ERR_INTERPROC_URL');
   const options = new Map<string, string>();
   for (const option of question < 0 ? [] : href.slice(question + 1).split('&')) {
     const equals = option.indexOf('=');
-    const key = unescape(equals < 0 ? option : option.slice(0, equals), href);
-    options.set(key, equals < 0 ? 'true' : unescape(option.slice(equals + 1), href));
+    const key = unescaped(equals < 0 ? option : option.slice(0, equals), href);
+    options.set(key, equals < 0 ? 'true' : unescaped(option.slice(equals + 1), href));
   }
   return { href, scheme, rest, options };
 }

@@ -93,8 +93,9 @@ interface UnixCalls {
 interface MessageQueueCalls {
   /** `maxMessages` 0 leaves both sizes to the system. */
   mqOpen(name: string, flags: number, mode: number, maxMessages: number, messageSize: number): Result;
-  mqSend(mq: number, bytes: Uint8Array, offset: number, length: number, priority: number): Result;
-  mqReceive(mq: number, bytes: Uint8Array, offset: number, length: number, priority: Uint32Array): Result;
+  mqSend(mq: number, bytes: Uint8Array, priority: number): Result;
+  /** The length, and 2^32 for each unit of the priority. */
+  mqReceive(mq: number, bytes: Uint8Array): Result;
   /** fields: maximum of messages, message size, messages waiting. */
   mqAttributes(mq: number, fields: Float64Array): Result;
   mqUnlink(name: string): Result;

@@ -108,7 +108,7 @@ test('destroy() ends a close() that waits for a receiver that does not read', as
   const closing = to.close();
   to.destroy();
   await assert.rejects(closing, { code: 'ERR_INTERPROC_CLOSED' });
-  assert.equal((await sending as { code?: string }).code, 'ERR_INTERPROC_CLOSED');
+  assert.equal(((await sending) as { code?: string }).code, 'ERR_INTERPROC_CLOSED');
   await from.close();
 });
 
@@ -158,7 +158,10 @@ test('whoever waits first gets the first message, whatever form the others use',
   to.trySend(Buffer.from('2'));
   await to.flush();
   assert.equal(from.tryReceiveMany(), undefined);
-  assert.equal(from.tryDrain(() => assert.fail()), undefined);
+  assert.equal(
+    from.tryDrain(() => assert.fail()),
+    undefined,
+  );
   assert.equal(Buffer.from((await first) as Uint8Array).toString(), '1');
   assert.equal(Buffer.from(((await rest) as Uint8Array[])[0] as Uint8Array).toString(), '2');
   await to.close();
@@ -171,7 +174,10 @@ test('what came whole before an error is delivered before it, in batches too', a
   reader.close();
   writer.writeSync(Buffer.from([1, 0, 0, 0, 65, 1, 0, 0, 0, 66, 254, 255, 255, 255]));
   const batch = (await from.receiveMany()) as Uint8Array[];
-  assert.deepEqual(batch.map((message) => message[0]), [65, 66]);
+  assert.deepEqual(
+    batch.map((message) => message[0]),
+    [65, 66],
+  );
   await assert.rejects(from.receiveMany(), { code: 'EBADMSG' });
   writer.close();
   await from.close();

@@ -160,7 +160,21 @@ test('the end is seen after the last message', () => {
 });
 
 test('garbage in any word of the header or of a record is an error or plain data, never more', () => {
-  const edges = [0, 1, -1, 7, 8, 0x7fffffff, -0x80000000, 0x0fffffff, 0x10000000, 0x40000000, LEAST_CAPACITY, LEAST_CAPACITY + 8, -8];
+  const edges = [
+    0,
+    1,
+    -1,
+    7,
+    8,
+    0x7fffffff,
+    -0x80000000,
+    0x0fffffff,
+    0x10000000,
+    0x40000000,
+    LEAST_CAPACITY,
+    LEAST_CAPACITY + 8,
+    -8,
+  ];
   for (let word = 0; word < (HEADER_BYTES + 256) / 4; word++) {
     for (const value of edges) {
       using ring = makeRing();

@@ -65,7 +65,10 @@ test('messages of every length around the buffer come out whole while the reader
   for (const [index, length] of lengths.entries()) {
     const message = await from.receive();
     assert.equal(message?.length, length);
-    assert.ok(message.every((byte) => byte === index), `message ${index}`);
+    assert.ok(
+      message.every((byte) => byte === index),
+      `message ${index}`,
+    );
   }
   assert.equal(await from.receive(), null);
   await sending;

@@ -59,15 +59,18 @@ test('a ring whose object is cut in the middle of a stream is an error to both e
     const receiving = (async () => {
       for (;;) {
         const received = await from.receive();
-        assert.ok(received !== null && received.every((byte) => byte === 5), 'no zeros were delivered');
+        assert.ok(received?.every((byte) => byte === 5), 'no zeros were delivered');
       }
     })();
     const sending = (async () => {
       for (;;) await to.send(message);
     })();
     const [received, sent] = await Promise.allSettled([receiving, sending]);
-    const codes = [received, sent].map((end) => (end.status === 'rejected' ? (end.reason as { code: string }).code : 'fulfilled'));
-    for (const code of codes) assert.ok(['ERR_INTERPROC_TRUNCATED', 'EBADMSG'].includes(code), `round ${round}: ${codes}`);
+    const codes = [received, sent].map((end) =>
+      end.status === 'rejected' ? (end.reason as { code: string }).code : 'fulfilled',
+    );
+    for (const code of codes)
+      assert.ok(['ERR_INTERPROC_TRUNCATED', 'EBADMSG'].includes(code), `round ${round}: ${codes}`);
     await to.close();
     await from.close();
     assert.ok(!existsSync(`/dev/shm${name}`), 'the name is gone');
@@ -76,5 +79,8 @@ test('a ring whose object is cut in the middle of a stream is an error to both e
 
 test('a sealed memfd cannot be cut at all', () => {
   using memory = shm.memfd({ size: 8192 });
-  assert.throws(() => execFileSync('truncate', ['-s', '0', `/proc/${process.pid}/fd/${memory.fd}`], { stdio: 'pipe' }), /not permitted/);
+  assert.throws(
+    () => execFileSync('truncate', ['-s', '0', `/proc/${process.pid}/fd/${memory.fd}`], { stdio: 'pipe' }),
+    /not permitted/,
+  );
 });

@@ -10,7 +10,13 @@ test('a URL is a scheme, a name as it is, and options', () => {
   const url = parse('unix:/tmp/a b#c?raw&capacity=0x10');
   assert.equal(url.scheme, 'unix');
   assert.equal(url.rest, '/tmp/a b#c');
-  assert.deepEqual([...url.options], [['raw', 'true'], ['capacity', '0x10']]);
+  assert.deepEqual(
+    [...url.options],
+    [
+      ['raw', 'true'],
+      ['capacity', '0x10'],
+    ],
+  );
 });
 
 test('a name keeps its dots and may be relative', () => {
@@ -32,7 +38,10 @@ test('an unknown scheme names the nearest one', () => {
 });
 
 test('a string without a scheme says so and lists what there is', () => {
-  assert.throws(() => parse('/tmp/socket'), { code: 'ERR_INTERPROC_URL', message: /has no scheme.*unix: shm: posixshm: fifo:/ });
+  assert.throws(() => parse('/tmp/socket'), {
+    code: 'ERR_INTERPROC_URL',
+    message: /has no scheme.*unix: shm: posixshm: fifo:/,
+  });
 });
 
 test('a NUL in a name is refused', () => {
@@ -62,7 +71,10 @@ test('every scheme declares its traits', async () => {
 });
 
 test('options of the call are checked before anything is opened', async () => {
-  await assert.rejects(sender('shm:x', { colesce: true } as never), { code: 'ERR_INTERPROC_ARGUMENT', message: /'colesce'/ });
+  await assert.rejects(sender('shm:x', { colesce: true } as never), {
+    code: 'ERR_INTERPROC_ARGUMENT',
+    message: /'colesce'/,
+  });
   await assert.rejects(sender('shm:x', { timeoutMs: -1 }), { code: 'ERR_INTERPROC_RANGE' });
   await assert.rejects(sender('shm:x', { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });

@@ -173,7 +173,9 @@ class QueueSource implements Source {
   take(): Uint8Array | undefined | null {
     const found = this.#next();
     if (!found) return found;
-    return found.bytes === this.#buffer ? Uint8Array.prototype.slice.call(found.bytes, found.start, found.end) : found.bytes;
+    return found.bytes === this.#buffer
+      ? Uint8Array.prototype.slice.call(found.bytes, found.start, found.end)
+      : found.bytes;
   }
 
   takeMany(list: Uint8Array[], most: number): number {

@@ -48,7 +48,10 @@ function tryLock(fd: number, byte: number): boolean {
 /** Waits for a lock on a thread of its own. */
 async function lock(fd: number, byte: number, options: WaitOptions, owner?: Waits): Promise<void> {
   const awaited = { syscall: 'fcntl(F_OFD_SETLKW)' };
-  check(await callBlocking((token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1), options, awaited, owner), awaited.syscall);
+  check(
+    await callBlocking((token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1), options, awaited, owner),
+    awaited.syscall,
+  );
 }
 
 function isHeld(fd: number, byte: number): boolean {

@@ -15,7 +15,8 @@ import { busy, checkPeer, Deadline, meet, type Meeting } from '../ring/rendezvou
 import type { EndpointUrl } from '../url.js';
 
 function addressOf(url: EndpointUrl): string {
-  if (url.rest === '') throw argumentError(`${url.href}: shm: is followed by a name, like shm:prices`, 'ERR_INTERPROC_URL');
+  if (url.rest === '')
+    throw argumentError(`${url.href}: shm: is followed by a name, like shm:prices`, 'ERR_INTERPROC_URL');
   return `@interproc.shm/${url.rest}`;
 }
 
@@ -36,7 +37,12 @@ function ringOptions(url: EndpointUrl): RingOptions {
 }
 
 function vanished(url: EndpointUrl): IpcError {
-  return new IpcError({ code: 'ECONNRESET', syscall: 'recvmsg', object: url.href, message: 'the peer hung up during the handshake' });
+  return new IpcError({
+    code: 'ECONNRESET',
+    syscall: 'recvmsg',
+    object: url.href,
+    message: 'the peer hung up during the handshake',
+  });
 }
 
 /** Both rings of a two-way connection; the socket itself is not needed afterwards. */

@@ -10,7 +10,18 @@ import { corrupt } from './producer.js';
 
 // Constants of this file: see producer.ts.
 const { LastArray, MOST_BYTES_IN_WORDS, copyWords } = copying;
-const { CONSUMER_ASLEEP, ENDED, HEAD, HEADER_BYTES, KIND_MASK, LENGTH_MASK, PAD, PRODUCER_ASLEEP, RECORD_HEADER, TAIL } = layout;
+const {
+  CONSUMER_ASLEEP,
+  ENDED,
+  HEAD,
+  HEADER_BYTES,
+  KIND_MASK,
+  LENGTH_MASK,
+  PAD,
+  PRODUCER_ASLEEP,
+  RECORD_HEADER,
+  TAIL,
+} = layout;
 
 /** Reads records and gives their room back. */
 export class RingConsumer {

@@ -38,7 +38,13 @@ export class LastArray {
 }
 
 /** Copies `count` words; by eight where there are as many. */
-export function copyWords(to: BigInt64Array, toIndex: number, from: BigInt64Array, fromIndex: number, count: number): void {
+export function copyWords(
+  to: BigInt64Array,
+  toIndex: number,
+  from: BigInt64Array,
+  fromIndex: number,
+  count: number,
+): void {
   let next = 0;
   for (; next + 8 <= count; next += 8) {
     const a = toIndex + next;

@@ -3,7 +3,15 @@
  * wake its ends. The socket stays: its hang-up is how either side learns of the other's end.
  */
 import { constants } from 'node:fs';
-import { F_DUPFD_CLOEXEC, F_SEAL_GROW, F_SEAL_SHRINK, F_GET_SEALS, native, POLLHUP, POLLRDHUP } from '../../sys/index.js';
+import {
+  F_DUPFD_CLOEXEC,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  F_GET_SEALS,
+  native,
+  POLLHUP,
+  POLLRDHUP,
+} from '../../sys/index.js';
 import { check, IpcError } from '../../core/errors.js';
 import { isKind, statusOf } from '../../core/files.js';
 import { type EdgeWatch, watchEdges } from '../../core/readiness.js';
@@ -72,8 +80,17 @@ class SocketLink implements Link {
 }
 
 /** Makes a ring, hands it to the peer, and keeps the sending end. */
-export async function giveRing(socket: StreamSocket, options: RingOptions, waiting: WaitOptions, ended?: () => void): Promise<OpenHalf<Sink>> {
-  using memfd = shm.memfd({ size: ringBytes(options.capacity), name: 'interproc ring', seals: ['shrink', 'grow', 'seal'] });
+export async function giveRing(
+  socket: StreamSocket,
+  options: RingOptions,
+  waiting: WaitOptions,
+  ended?: () => void,
+): Promise<OpenHalf<Sink>> {
+  using memfd = shm.memfd({
+    size: ringBytes(options.capacity),
+    name: 'interproc ring',
+    seals: ['shrink', 'grow', 'seal'],
+  });
   const memory = memfd.map();
   formatRing(memory, options.capacity);
   joinRing(memory, 'sender');
@@ -104,12 +121,18 @@ function mapRing(note: Note, url: string): Mapping {
   if (!isKind(status.mode, constants.S_IFREG)) throw refuse(url, 'the peer sent something that is no memory');
   const seals = native().fcntl(fd, F_GET_SEALS, 0);
   const wanted = F_SEAL_SHRINK | F_SEAL_GROW;
-  if (seals < 0 || (seals & wanted) !== wanted) throw refuse(url, 'the memory that the peer sent is not sealed against shrinking');
+  if (seals < 0 || (seals & wanted) !== wanted)
+    throw refuse(url, 'the memory that the peer sent is not sealed against shrinking');
   return descriptor(fd, status.size, { object: url });
 }
 
 /** Takes the ring that the peer hands over, and its receiving end; `undefined` if it hung up instead. */
-export async function takeRing(socket: StreamSocket, options: RingOptions, waiting: WaitOptions, ended?: () => void): Promise<OpenHalf<Source> | undefined> {
+export async function takeRing(
+  socket: StreamSocket,
+  options: RingOptions,
+  waiting: WaitOptions,
+  ended?: () => void,
+): Promise<OpenHalf<Source> | undefined> {
   const note = await hear(socket, [RING], options.url, waiting);
   if (note === undefined) return undefined;
   let memory: Mapping | undefined;

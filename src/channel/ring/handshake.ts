@@ -35,7 +35,14 @@ export interface Note {
 }
 
 /** Sends one message. */
-export async function tell(socket: StreamSocket, type: number, value: number, fds: number[], options: WaitOptions, pid = process.pid): Promise<void> {
+export async function tell(
+  socket: StreamSocket,
+  type: number,
+  value: number,
+  fds: number[],
+  options: WaitOptions,
+  pid = process.pid,
+): Promise<void> {
   const bytes = Buffer.alloc(LENGTH);
   bytes.writeUInt32LE(MAGIC, 0);
   bytes.writeUInt32LE(VERSION, 4);
@@ -51,7 +58,12 @@ export function closeAll(fds: readonly number[]): void {
 }
 
 /** Receives one message of this type; `undefined` if the peer hung up before. */
-export async function hear(socket: StreamSocket, types: readonly number[], name: string, options: WaitOptions): Promise<Note | undefined> {
+export async function hear(
+  socket: StreamSocket,
+  types: readonly number[],
+  name: string,
+  options: WaitOptions,
+): Promise<Note | undefined> {
   const bytes = Buffer.alloc(LENGTH);
   const fds: number[] = [];
   let filled = 0;

@@ -37,12 +37,15 @@ export function formatRing(memory: Mapping, capacity: number): void {
  * @throws IpcError EPROTO (no ring, or of another version), EBADMSG (one that cannot be)
  */
 export function checkRing(memory: Mapping, name: string): number {
-  const refuse = (code: string, message: string): IpcError => new IpcError({ code, syscall: 'mmap', object: name, message });
-  if (memory.byteLength < HEADER_BYTES + LEAST_CAPACITY) throw refuse('EBADMSG', `${memory.byteLength} bytes are too few for a ring`);
+  const refuse = (code: string, message: string): IpcError =>
+    new IpcError({ code, syscall: 'mmap', object: name, message });
+  if (memory.byteLength < HEADER_BYTES + LEAST_CAPACITY)
+    throw refuse('EBADMSG', `${memory.byteLength} bytes are too few for a ring`);
   const words = memory.int32;
   if (Atomics.load(words, MAGIC) !== RING_MAGIC) throw refuse('EPROTO', 'the memory holds no ring');
   const version = words[VERSION] as number;
-  if (version !== RING_VERSION) throw refuse('EPROTO', `the ring has version ${version}, and this interproc knows ${RING_VERSION}`);
+  if (version !== RING_VERSION)
+    throw refuse('EPROTO', `the ring has version ${version}, and this interproc knows ${RING_VERSION}`);
   const capacity = words[CAPACITY] as number;
   const sane = capacity >= LEAST_CAPACITY && capacity <= MOST_CAPACITY && (capacity & (capacity - 1)) === 0;
   if (!sane || ringBytes(capacity) !== memory.byteLength) {

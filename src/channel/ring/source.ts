@@ -184,7 +184,8 @@ export class RingSource implements Source {
     const { bytes } = this.#ring;
     if (kind === FIRST) {
       const total = length < LONG_HEADER ? -1 : Number(bytes.readBigUInt64LE(at));
-      if (this.#long !== undefined || total < 0 || total > LONGEST_MESSAGE) throw corrupt(`a message of ${total} bytes`);
+      if (this.#long !== undefined || total < 0 || total > LONGEST_MESSAGE)
+        throw corrupt(`a message of ${total} bytes`);
       this.#long = Buffer.allocUnsafeSlow(total);
       this.#filled = 0;
       this.#add(at + LONG_HEADER, at + length);

@@ -19,7 +19,12 @@ export function receiverGone(subject: ErrorSubject): IpcError {
 }
 
 /** Tells of the hang-up of the other end for as long as the half lasts. */
-function watchPeer(half: StreamSink | StreamSource, handle: DescriptorHandle, events: number, hungUp: () => void): void {
+function watchPeer(
+  half: StreamSink | StreamSource,
+  handle: DescriptorHandle,
+  events: number,
+  hungUp: () => void,
+): void {
   // A duplicate: one descriptor has either an edge watch or waits.
   const duplicate = check(native().fcntl(handle.fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
   // Closed with a worker that is terminated: else the other end would take it for alive.
