@@ -4,7 +4,7 @@ import { checkBytes, checkInteger } from '../core/arguments.js';
 import { EAGAIN } from '../core/errno.js';
 import { check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
-import { whenPossible, whenPossibleSync } from '../core/readiness.js';
+import { blockOnce, whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { type Awaited, checkTimeout, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 
@@ -32,9 +32,10 @@ export interface Priority {
 }
 
 const MOST_PRIORITY = 32767;
+/** What a unit of the priority adds to the length that the addon answers with. */
+const PRIORITY = 2 ** 32;
 const trace = traceOf('mq');
 const attributes = new Float64Array(new ArrayBuffer(128));
-const priorityFound = new Uint32Array(new ArrayBuffer(128));
 
 /** An open queue. `close()` lets go of it; the queue and its messages stay until `mq.unlink`. */
 export class MessageQueue extends DescriptorHandle {
@@ -96,7 +97,7 @@ export class MessageQueue extends DescriptorHandle {
     this.use();
     const priority = options?.priority ?? 0;
     this.#checkMessage(data, priority);
-    const sent = native().mqSend(this.fd, data, 0, data.length, priority);
+    const sent = native().mqSend(this.fd, data, priority);
     if (sent === 0) return true;
     if (sent === -EAGAIN) return false;
     check(sent, 'mq_send', this.#subject);
@@ -121,8 +122,11 @@ export class MessageQueue extends DescriptorHandle {
 
   /** As `send`, blocking this thread. */
   sendSync(data: Uint8Array, options?: SyncWaitOptions & Priority): void {
-    if (options !== undefined) checkTimeout(options.timeoutMs);
-    if (this.trySend(data, options)) return;
+    if (options?.timeoutMs === undefined) {
+      while (!this.trySend(data, options)) blockOnce(this.fd, POLLOUT);
+      return;
+    }
+    checkTimeout(options.timeoutMs);
     whenPossibleSync(this, POLLOUT, () => this.trySend(data, options) || undefined, options, this.#sent);
   }
 
@@ -134,12 +138,16 @@ export class MessageQueue extends DescriptorHandle {
    */
   tryReceiveInto(bytes: Uint8Array): number | undefined {
     this.use();
-    const length = native().mqReceive(this.fd, bytes, 0, bytes?.length, priorityFound);
-    if (length >= 0) {
-      this.lastPriority = priorityFound[0] as number;
-      return length;
+    const received = native().mqReceive(this.fd, bytes);
+    if (received >= PRIORITY) {
+      this.lastPriority = Math.floor(received / PRIORITY);
+      return received % PRIORITY;
     }
-    if (length === -EAGAIN) return undefined;
+    if (received >= 0) {
+      this.lastPriority = 0;
+      return received;
+    }
+    if (received === -EAGAIN) return undefined;
     checkBytes('bytes', bytes);
     if (bytes.length < this.messageSize) {
       throw new IpcError({
@@ -149,7 +157,7 @@ export class MessageQueue extends DescriptorHandle {
         message: `${bytes.length} bytes are too few for a message of up to ${this.messageSize}`,
       });
     }
-    check(length, 'mq_receive', this.#subject);
+    check(received, 'mq_receive', this.#subject);
     return undefined;
   }
 
@@ -160,9 +168,16 @@ export class MessageQueue extends DescriptorHandle {
 
   /** As `receiveInto`, blocking this thread. */
   receiveIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number {
-    if (options !== undefined) checkTimeout(options.timeoutMs);
-    const length = this.tryReceiveInto(bytes);
-    if (length !== undefined) return length;
+    if (options !== undefined) return this.#receiveIntoWithin(bytes, options);
+    for (;;) {
+      const length = this.tryReceiveInto(bytes);
+      if (length !== undefined) return length;
+      blockOnce(this.fd, POLLIN);
+    }
+  }
+
+  #receiveIntoWithin(bytes: Uint8Array, options: SyncWaitOptions): number {
+    checkTimeout(options.timeoutMs);
     return whenPossibleSync(this, POLLIN, () => this.tryReceiveInto(bytes), options, this.#received);
   }
 
