@@ -2,7 +2,7 @@
 import { Counter } from '../support.js';
 
 let signals = 0;
-process.on('SIGUSR2', () => signals++);
+process.on('SIGWINCH', () => signals++);
 process.stdout.write('ready\n');
 process.stdin.once('data', () => {
   const start = performance.now();
