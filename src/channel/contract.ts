@@ -36,6 +36,8 @@ export interface Sink {
   offerPart(message: Uint8Array, from: number): number;
   /** Makes what was taken visible; false if some of it could not leave yet. */
   publish(): boolean;
+  /** Whether everything that was taken is visible already, where that can be before `publish`. */
+  readonly idle?: boolean;
   /** Takes the mark that nothing follows; false if there is no room now. Not called again once it was taken. */
   offerEnd(): boolean;
   /** Waits until `offer` or `publish` may do better; `undefined` if that is so already. */

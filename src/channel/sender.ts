@@ -84,7 +84,7 @@ export class Sender {
       throw why;
     }
     if (this.#coalesce) {
-      if (!this.#scheduled) this.#schedule();
+      if (!this.#scheduled && this.#sink.idle !== true) this.#schedule();
     } else {
       this.#publish();
       if (this.#failure !== undefined) throw this.#failure;

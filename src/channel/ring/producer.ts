@@ -141,6 +141,11 @@ export class RingProducer {
     if (STORES_IN_ORDER) this.#int32[TAIL] = this.#tail;
     else Atomics.store(this.#int32, TAIL, this.#tail);
     this.#published = this.#tail;
+    return this.consumerSeemsAsleep;
+  }
+
+  /** A guess: what is read may be a moment old. */
+  get consumerSeemsAsleep(): boolean {
     return this.#int32[CONSUMER_ASLEEP] !== 0;
   }
 

@@ -49,8 +49,11 @@ export class RingSink implements Sink {
   }
 
   offer(message: Uint8Array): boolean {
-    if (this.#ring.push(message)) {
-      if (this.#ring.unpublished >= PUBLISH_BYTES && this.#ring.show()) this.publish();
+    const ring = this.#ring;
+    const isFirst = ring.unpublished === 0;
+    if (ring.push(message)) {
+      // A receiver that sleeps wakes up while the rest is written.
+      if (isFirst ? ring.consumerSeemsAsleep : ring.unpublished >= PUBLISH_BYTES && ring.show()) this.publish();
       return true;
     }
     this.publish();
@@ -83,6 +86,10 @@ export class RingSink implements Sink {
       this.publish();
     }
     return next;
+  }
+
+  get idle(): boolean {
+    return this.#ring.unpublished === 0;
   }
 
   publish(): boolean {
