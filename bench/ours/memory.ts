@@ -25,9 +25,12 @@ export interface Made {
 export function makeRings(mechanism: string, count: number): Made {
   const size = ringBytes(CAPACITY);
   const memories: shm.SharedMemory[] = [];
-  if (mechanism !== 'shm' && mechanism !== 'posixshm') throw new RangeError(`--mechanism must be shm or posixshm, not ${mechanism}`);
+  if (mechanism !== 'shm' && mechanism !== 'posixshm')
+    throw new RangeError(`--mechanism must be shm or posixshm, not ${mechanism}`);
   for (let i = 0; i < count; i++) {
-    memories.push(mechanism === 'shm' ? shm.memfd({ size, name: 'bench' }) : shm.create(`/bench-${process.pid}-${i}`, { size }));
+    memories.push(
+      mechanism === 'shm' ? shm.memfd({ size, name: 'bench' }) : shm.create(`/bench-${process.pid}-${i}`, { size }),
+    );
   }
   let forgotten = false;
   const forget = (): void => {
