@@ -5,63 +5,70 @@ import type { RowResult } from './run.js';
 /** Below this ratio two speeds are said to be alike. */
 const ALIKE = 1.15;
 
-interface Speed {
+/** The best that a way has shown, each by whichever mechanism; `null` if nothing was measured. */
+interface Best {
   name: string;
-  perSecond: number;
+  file: number | null;
+  messages: number | null;
+}
+
+function best(name: string, rows: readonly RowResult[], belongs: (row: RowResult) => boolean): Best | undefined {
+  const members = rows.filter((row) => row.verified && belongs(row));
+  if (members.length === 0) return undefined;
+  const most = (speeds: (number | null)[]): number | null => {
+    const measured = speeds.filter((speed) => speed !== null);
+    return measured.length === 0 ? null : Math.max(...measured);
+  };
+  return {
+    name,
+    file: most(members.map(({ throughputBytesPerSecond }) => throughputBytesPerSecond)),
+    messages: most(members.map(({ messagesPerSecond }) => messagesPerSecond)),
+  };
 }
 
 function times(ratio: number): string {
   return `${ratio < 9.95 ? ratio.toFixed(1) : ratio < 999.5 ? ratio.toFixed(0) : format.count(ratio)} times`;
 }
 
-/** How `slow` compares with `fast`, whichever it is in truth. */
-function compared(slow: number, fast: number): string {
-  const ratio = fast / slow;
-  if (ratio >= ALIKE) return `${times(ratio)} slower than`;
-  return ratio > 1 / ALIKE ? 'about as fast as' : `${times(1 / ratio)} faster than`;
+/** How one speed compares with another, whichever is greater in truth. */
+function compared(one: number | null, other: number | null, what: string): string | undefined {
+  if (one === null || other === null) return undefined;
+  const ratio = other / one;
+  if (ratio >= ALIKE) return `${times(ratio)} slower with ${what}`;
+  return ratio > 1 / ALIKE ? `about as fast with ${what}` : `${times(1 / ratio)} faster with ${what}`;
 }
 
-function best(rows: readonly RowResult[], belongs: (row: RowResult) => boolean): Speed | undefined {
-  let found: Speed | undefined;
-  for (const row of rows) {
-    const perSecond = row.messagesPerSecond;
-    if (!row.verified || perSecond === null || !belongs(row)) continue;
-    if (found === undefined || perSecond > found.perSecond) found = { name: row.mechanism, perSecond };
-  }
-  return found;
+/** `compared with OTHER, ONE is …` */
+function clause(others: readonly (Best | undefined)[], other: Best | undefined): string | undefined {
+  if (other === undefined) return undefined;
+  const said = others.flatMap((one) => {
+    if (one === undefined) return [];
+    const how = [
+      compared(one.file, other.file, 'blocks of 64 KiB'),
+      compared(one.messages, other.messages, 'messages of 64 bytes'),
+    ].filter((part) => part !== undefined);
+    return how.length === 0 ? [] : [`${one.name} ${how.join(' and ')}`];
+  });
+  return said.length === 0 ? undefined : `compared with ${other.name}, ${said.join(', and ')}`;
 }
 
 /**
- * The sentence, made from the verified rows; `undefined` if they are of one way only. Small messages are
- * compared, the best mechanism of each way; of the file, durable and not, each by itself.
+ * The sentence, made from the best verified figures of each way; `undefined` if they are of one way
+ * only. Of the file, made durable and not, each is compared by itself.
  */
 export function sentence(rows: readonly RowResult[]): string | undefined {
-  const durable = best(rows, ({ way, name }) => way === 'file' && name === 'file-durable');
-  const cached = best(rows, ({ way, name }) => way === 'file' && name !== 'file-durable');
-  const kernel = best(rows, ({ way, family }) => way === 'kernel' && family !== 'signal');
-  const memory = best(rows, ({ way }) => way === 'memory');
-  const against = kernel ?? memory;
-  if (against === undefined) return undefined;
-
-  const buffers =
-    kernel === undefined ? '' : `the kernel's buffers (at best ${kernel.name}, ${format.rate(kernel.perSecond)})`;
-  const shared = memory === undefined ? '' : `shared memory (at best ${memory.name}, ${format.rate(memory.perSecond)})`;
-  const parts: string[] = [];
-  if (durable !== undefined) {
-    parts.push(
-      `a file that is made durable message by message is ${compared(durable.perSecond, against.perSecond)} ${buffers || shared}`,
-    );
-  }
-  if (cached !== undefined) {
-    const than = durable === undefined ? buffers || shared : kernel === undefined ? 'shared memory' : 'those buffers';
-    parts.push(`a file in the page cache is ${compared(cached.perSecond, against.perSecond)} ${than}`);
-  }
-  if (kernel !== undefined && memory !== undefined) {
-    const who = parts.length === 0 ? buffers : `the kernel's buffers`;
-    parts.push(`${who} are ${compared(kernel.perSecond, memory.perSecond)} ${shared}`);
-  }
-  if (parts.length === 0) return undefined;
-  const last = parts.pop() as string;
-  const list = parts.length === 0 ? last : `${parts.join(', ')}, and ${last}`;
-  return `On this machine, for messages of 64 bytes, ${list}.`;
+  const durable = best('a file made durable message by message is', rows, ({ name }) => name === 'file-durable');
+  const cached = best(
+    'a file in the page cache is',
+    rows,
+    ({ way, name }) => way === 'file' && name !== 'file-durable',
+  );
+  const isKernel = ({ way, family }: RowResult): boolean => way === 'kernel' && family !== 'signal';
+  const kernel = best("the kernel's buffers", rows, isKernel);
+  const memory = best('shared memory', rows, ({ way }) => way === 'memory');
+  const clauses = [
+    clause([durable, cached], kernel ?? memory),
+    clause([kernel && { ...kernel, name: `${kernel.name} are` }], memory),
+  ].filter((part) => part !== undefined);
+  return clauses.length === 0 ? undefined : `On this machine, ${clauses.join('; ')}.`;
 }
