@@ -39,8 +39,8 @@ export async function receives(t: Test, way: Way): Promise<void> {
 /** 10,000 sends into a full channel. */
 export async function sends(t: Test, way: Way): Promise<void> {
   for (const [sizes, share] of [
-    [4000, 0.9],
-    [100_000, 0.1],
+    [4000, 0.97],
+    [100_000, 0.03],
   ] as const) {
     const program = await both(t, way);
     const wanted = Math.round(ROUNDS * share);

@@ -28,24 +28,31 @@ export async function manySmall(t: Test, way: Way): Promise<void> {
   await carry(t, way, { seed: seeds(t)(), count: 100_000, sizes: 64 }, 'send', 'batches');
 }
 
-/** Every form of sending with every form of receiving. */
+/** Every form of sending and of receiving, one after the other over one channel. */
 export async function everyForm(t: Test, way: Way): Promise<void> {
-  const seed = seeds(t);
-  const sends: Send[] = ['trySend', 'sendMany', 'flushEach', 'sendSync'];
-  const receives: Receive[] = [
-    'tryReceive',
-    'receiveMany',
-    'tryReceiveMany',
-    'drain',
-    'tryDrain',
-    'messages',
-    'receive',
+  const both = await pair(t, way);
+  const forms: [Send, Receive][] = [
+    ['sendMany', 'tryReceive'],
+    ['flushEach', 'receiveMany'],
+    ['sendSync', 'tryReceiveMany'],
+    ['trySend', 'messages'],
+    ['sendMany', 'drain'],
+    ['flushEach', 'tryDrain'],
+    ['sendSync', 'messages'],
+    ['sendMany', 'batches'],
+    ['send', 'receiveSync'],
   ];
-  for (const [index, receive] of receives.entries()) {
-    const how = sends[index % sends.length] as Send;
-    await carry(t, way, { seed: seed(), count: 300, sizes: 'tagged' }, how === 'trySend' ? 'sendMany' : how, receive);
+  const plan: Plan = { seed: seeds(t)(), count: 200 * forms.length, sizes: 'tagged' };
+  await both.receiver.ask('expect', [plan]);
+  for (const [index, [send, receive]] of forms.entries()) {
+    const part: Plan = { ...plan, from: 200 * index, count: 200, sizes: 'tagged' };
+    const arrived = read(both.receiver, receive, 200);
+    assert.equal(await both.sender.ask('send', { ...part, how: send }), 200);
+    assertAll(await arrived, [{ ...plan, count: 200 * (index + 1) }], 'most');
   }
-  await carry(t, way, { seed: seed(), count: 300, sizes: 200 }, 'trySend', 'messages');
+  await both.sender.ask('close');
+  assertAll(await read(both.receiver), [plan], 'end');
+  await finish(both);
 }
 
 /** Blocking both threads. */

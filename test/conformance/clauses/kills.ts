@@ -17,9 +17,12 @@ export async function sendersKilled(t: Test, way: Way, rounds: number): Promise<
   const receiver = await place.start('receiver');
   await receiver.ask('expect', []);
   const surviving = receiver.ask<Round[]>('survive');
+  // The next one starts up while this one lives and dies.
+  let next = place.start('sender');
   for (let round = 0; round < rounds; round++) {
     const plan = { seed: seed(), count: 1_000_000, sizes: 'tagged' as const };
-    const sender = await place.start('sender');
+    const sender = await next;
+    next = place.start('sender');
     const opened = sender.ask('open', { timeoutMs: 20_000 });
     if (round % 4 !== 0) {
       await opened;
@@ -28,7 +31,7 @@ export async function sendersKilled(t: Test, way: Way, rounds: number): Promise<
     }
     await sender.kill();
   }
-  const last = await place.start('sender');
+  const last = await next;
   await last.ask('open', { timeoutMs: 20_000 });
   assert.equal(await last.ask('send', { seed: seed(), count: 100, sizes: 'tagged' }), 100);
   await last.ask('close');
@@ -47,8 +50,10 @@ export async function receiversKilled(t: Test, way: Way, rounds: number): Promis
   const place = way.place(t);
   const sender = await place.start('sender');
   const surviving = sender.ask<string[]>('survive');
+  let next = place.start('receiver');
   for (let round = 0; round < rounds; round++) {
-    const receiver = await place.start('receiver');
+    const receiver = await next;
+    next = place.start('receiver');
     await receiver.ask('expect', []);
     const opened = receiver.ask('open', { timeoutMs: 20_000 });
     if (round % 4 !== 0) {
@@ -62,7 +67,7 @@ export async function receiversKilled(t: Test, way: Way, rounds: number): Promis
     await receiver.kill();
   }
   await sender.ask('lastRound');
-  const last = await place.start('receiver');
+  const last = await next;
   await last.ask('expect', []);
   await last.ask('open', { timeoutMs: 20_000 });
   const { wrong, ended } = await last.ask<Round>('read');

@@ -1,0 +1,7 @@
+import { test } from 'node:test';
+import { sendersKilled } from '../conformance/clauses/kills.js';
+import { within } from '../conformance/suite.js';
+import { shm } from '../conformance/support/ways.js';
+
+test('shm: 500 senders that are killed leave whole messages and nothing else', (t) =>
+  within(t, (scope) => sendersKilled(scope, shm, 500)));
