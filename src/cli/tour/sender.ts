@@ -5,7 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type Receiver, receiver as openReceiver, type Sender, sender as openSender } from '../../channel/index.js';
-import { fillMessage, MESSAGE_BYTES } from './pattern.js';
+import { MESSAGE_BYTES, newMessage, numberMessage } from './pattern.js';
 import { BLOCK_BYTES, type Job, median, now, peakMemoryBytes, runProgram, type Sent, say, Steps } from './program.js';
 
 /** So many small messages leave together. */
@@ -80,7 +80,7 @@ async function sendFile(sender: Sender, job: Job): Promise<{ bytes: number; bega
 }
 
 async function sendMessages(sender: Sender, job: Job, most: number): Promise<{ messages: number; began: string }> {
-  const words = new Int32Array(MESSAGE_BYTES / 4);
+  const words = newMessage();
   const message = new Uint8Array(words.buffer);
   const deadline = job.mostSeconds === null ? Infinity : performance.now() + job.mostSeconds * 1000;
   const began = now();
@@ -88,8 +88,8 @@ async function sendMessages(sender: Sender, job: Job, most: number): Promise<{ m
   while (count < most && performance.now() < deadline) {
     const end = Math.min(count + PUBLISH, most);
     for (; count < end; count++) {
-      fillMessage(words, count);
-      if (job.corrupt && count === most >> 1) message[MESSAGE_BYTES >> 1]! ^= 0x10;
+      numberMessage(words, count);
+      if (job.corrupt && count === most >> 1) message[0]! ^= 0x10;
       if (!sender.trySend(message)) await sender.send(message);
     }
     await sender.flush();
