@@ -4,6 +4,10 @@
  * The signal is blocked in every thread of the process and read from a signalfd(2): a handler
  * that runs on Node's several threads would invert the order (docs/design/signals.md). Each
  * signal is owned by one receiver in the process.
+ *
+ * Signals are sent to processes. One that was aimed at a single thread (tgkill(2),
+ * pthread_sigqueue(3)) is seen by that thread alone: `receiveSync` and `tryReceive` there take it, and
+ * no other thread does.
  */
 import { native, POLLIN } from '../sys/index.js';
 import { EAGAIN, EBUSY, EINVAL } from '../core/errno.js';

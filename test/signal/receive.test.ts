@@ -53,7 +53,7 @@ test('signals of other programs arrive: procps’ kill with a value, python’s 
   assert.deepEqual([killed.name, killed.code, killed.pid], ['SIGRTMIN+2', 'SI_USER', python.pid]);
   if (process.arch !== 'x64' || !peer(t, 'perl')) return;
   const perl = start(t, 'perl', ['-e', `syscall(234, ${pid}, ${pid}, ${FIRST})`]);
-  const aimed = await signals.receive();
+  const aimed = signals.receiveSync({ timeoutMs: 20_000 });
   assert.deepEqual([aimed.code, aimed.pid], ['SI_TKILL', perl.pid]);
 });
 
