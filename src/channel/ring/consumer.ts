@@ -9,7 +9,7 @@ import * as layout from './layout.js';
 import { corrupt } from './producer.js';
 
 // Constants of this file: see producer.ts.
-const { LastArray, MOST_BYTES_IN_WORDS, copyWords } = copying;
+const { LastArray, MOST_OUT_OF_RING, copyWords } = copying;
 const {
   CONSUMER_ASLEEP,
   ENDED,
@@ -113,7 +113,7 @@ export class RingConsumer {
     if (at < 0) return -1;
     const length = this.length;
     if (length > target.length) throw new RangeError(`a message of ${length} bytes does not fit into ${target.length}`);
-    const words = length <= MOST_BYTES_IN_WORDS ? this.#target.wordsOf(target) : undefined;
+    const words = length <= MOST_OUT_OF_RING ? this.#target.wordsOf(target) : undefined;
     const count = length >> 3;
     if (words === undefined || words.length < count) {
       this.bytes.copy(target, 0, at, at + length);
@@ -132,7 +132,7 @@ export class RingConsumer {
    */
   copyOut(at: number, target: Buffer, words: BigInt64Array, start: number): void {
     const length = this.length;
-    if (length > MOST_BYTES_IN_WORDS) this.bytes.copy(target, start, at, at + length);
+    if (length > MOST_OUT_OF_RING) this.bytes.copy(target, start, at, at + length);
     else copyWords(words, start >> 3, this.#words, at >> 3, (length + 7) >> 3);
   }
 

@@ -8,7 +8,7 @@ import { IpcError } from '../../core/errors.js';
 import * as copying from './copy.js';
 import * as layout from './layout.js';
 
-const { LastArray, MOST_BYTES_IN_WORDS, copyWords } = copying;
+const { LastArray, MOST_INTO_RING, copyWords } = copying;
 const { CONSUMER_ASLEEP, ENDED, HEAD, HEADER_BYTES, PAD, PRODUCER_ASLEEP, RECORD_HEADER, TAIL, WHOLE } = layout;
 
 /**
@@ -17,7 +17,7 @@ const { CONSUMER_ASLEEP, ENDED, HEAD, HEADER_BYTES, PAD, PRODUCER_ASLEEP, RECORD
  * one. On x64 that would wait until every line written before has come from the other's cache: 120
  * ns for each message that is published by itself (docs/design/ring.md).
  */
-const STORES_IN_ORDER = process.arch === 'x64' && process.versions['bun'] === undefined;
+const STORES_IN_ORDER = process.arch === 'x64' && process.versions.bun === undefined;
 
 /** The error for words in shared memory that cannot be: the other side broke the rules. */
 export function corrupt(what: string): IpcError {
@@ -111,7 +111,7 @@ export class RingProducer {
     const at = this.#room(RECORD_HEADER + ((length + 7) & ~7));
     if (at < 0) return false;
     const start = (HEADER_BYTES + RECORD_HEADER + at) | 0;
-    const words = length <= MOST_BYTES_IN_WORDS ? this.#source.wordsOf(message) : undefined;
+    const words = length <= MOST_INTO_RING ? this.#source.wordsOf(message) : undefined;
     const count = length >> 3;
     if (words === undefined || words.length !== count) {
       this.bytes.set(message, start);
