@@ -95,7 +95,8 @@ static inline bool ip_bytes(napi_env env, napi_value array, napi_value offset, n
       count > available - start) {
     return false;
   }
-  *bytes = (uint8_t *)data + start;
+  static uint8_t nothing;
+  *bytes = data == NULL ? &nothing : (uint8_t *)data + start; /* libc declares NULL to be wrong, even with no bytes */
   *size = count;
   return true;
 }
