@@ -24,7 +24,8 @@ static bool whole_array(napi_env env, napi_value array, char **bytes, size_t *si
   if (napi_get_typedarray_info(env, array, &type, size, &data, NULL, NULL) != napi_ok || type != napi_uint8_array) {
     return false;
   }
-  *bytes = data;
+  static char nothing;
+  *bytes = data == NULL ? &nothing : data; /* libc declares NULL to be wrong, even with no bytes */
   return true;
 }
 
