@@ -4,9 +4,10 @@
  *   --mechanism pipe|fifo|unix|mq
  */
 import { startOther } from '../support/pair.js';
-import { Check, Stock } from '../support/payload.js';
+import { Check, Stock, stockBytes } from '../support/payload.js';
 import { now, readOptions, reportOneWay, workArguments } from '../support/report.js';
 import { makeWay, openSend, type Receive } from './kernel.js';
+import { alignedMemory } from './memory.js';
 
 function receiveUntil(receive: Receive, check: Check, message: Uint8Array, words: Int32Array, until: number): void {
   while (check.count < until) {
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
   const { work, text, words } = readOptions(1_000_000);
   if (words[0] === 'send') {
     const send = openSend(words[1]!);
-    const stock = new Stock(work.size);
+    const stock = new Stock(work.size, alignedMemory(stockBytes(work.size)));
     for (let n = 0; n < work.total; n++) {
       send(stock.messages[stock.slot(n)]!);
       stock.renew(n);
@@ -31,8 +32,8 @@ async function main(): Promise<void> {
   const sender = startOther(import.meta.url, ['send', way.name, ...workArguments(work)], descriptors);
   way.started();
   const receive = way.receive();
-  const message = new Uint8Array(new ArrayBuffer(work.size));
-  const fields = new Int32Array(message.buffer);
+  const message = new Uint8Array(alignedMemory(work.size));
+  const fields = new Int32Array(message.buffer, 0, work.size >>> 2);
   const check = new Check(work.size);
   receiveUntil(receive, check, message, fields, work.warmup);
   const start = now();

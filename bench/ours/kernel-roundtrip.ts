@@ -4,13 +4,14 @@
  *   --mechanism pipe|fifo|unix|mq
  */
 import { startOther } from '../support/pair.js';
-import { Check, Stock } from '../support/payload.js';
+import { Check, Stock, stockBytes } from '../support/payload.js';
 import { now, readOptions, reportRoundTrips, workArguments } from '../support/report.js';
 import { makeWay, openReceive, openSend } from './kernel.js';
+import { alignedMemory } from './memory.js';
 
 async function main(): Promise<void> {
   const { work, text, words } = readOptions(100_000);
-  const message = new Uint8Array(new ArrayBuffer(work.size));
+  const message = new Uint8Array(alignedMemory(work.size));
   if (words[0] === 'answer') {
     const receive = openReceive(words[1]!);
     const send = openSend(words[2]!);
@@ -29,8 +30,8 @@ async function main(): Promise<void> {
   back.started();
   const send = there.send();
   const receive = back.receive();
-  const fields = new Int32Array(message.buffer);
-  const stock = new Stock(work.size);
+  const fields = new Int32Array(message.buffer, 0, work.size >>> 2);
+  const stock = new Stock(work.size, alignedMemory(stockBytes(work.size)));
   const check = new Check(work.size);
   const samples = new Float64Array(work.count);
   let last = now();

@@ -17,7 +17,7 @@ const MIX = 0x9e3779b1 | 0;
 /** One array is sent again and again, as who allocates nothing does it. A block is the stock of a single message. */
 function sendCopied(ring: RingProducer, work: Work, publish: number): void {
   const [message] = new Stock(work.size).messages;
-  const words = new Int32Array(message!.buffer);
+  const words = new Int32Array(message!.buffer, 0, work.size >>> 2);
   let left = publish;
   for (let n = 0; n < work.total; n++) {
     stamp(words, n);

@@ -17,6 +17,15 @@ export function stamp(words: Int32Array, n: number): void {
   for (let i = PAGE_WORDS; i < words.length; i += PAGE_WORDS) words[i] = (Math.imul(i, MIX) + n) | 0;
 }
 
+function slotsOf(size: number): number {
+  return size < LARGE ? STOCK : 1;
+}
+
+/** Bytes of the memory of a stock. */
+export function stockBytes(size: number): number {
+  return slotsOf(size) * size;
+}
+
 /**
  * What a sender has to send: messages that are made a whole round before they leave, so that a copy does not wait for
  * the stamp just stored.
@@ -26,17 +35,19 @@ export class Stock {
   readonly messages: readonly Buffer[];
   readonly words: readonly Int32Array[];
 
-  /** @param size bytes of each message, a multiple of 4 */
-  constructor(size: number) {
+  /**
+   * @param size bytes of each message, a multiple of 4
+   * @param memory where they stand, one behind the other as in C
+   */
+  constructor(size: number, memory: ArrayBuffer = new ArrayBuffer(stockBytes(size))) {
     this.size = size;
-    const slots = size < LARGE ? STOCK : 1;
-    const words = Array.from({ length: slots }, () => new Int32Array(new ArrayBuffer(size)));
+    const words = Array.from({ length: slotsOf(size) }, (_, slot) => new Int32Array(memory, slot * size, size >>> 2));
     words.forEach((message, slot) => {
       for (let i = 0; i < message.length; i++) message[i] = Math.imul(i, MIX);
       stamp(message, slot);
     });
     this.words = words;
-    this.messages = words.map((message) => Buffer.from(message.buffer));
+    this.messages = words.map((message) => Buffer.from(memory, message.byteOffset, message.byteLength));
   }
 
   /** The slot of message n: the index into `messages` and `words`. */
