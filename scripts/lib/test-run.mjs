@@ -12,6 +12,8 @@ import { root } from './setup.mjs';
 const COUNT_REPORTER = fileURLToPath(new URL('count-reporter.mjs', import.meta.url));
 const SUMMARY_LINE = /^(#|\u2139) (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 const LIMIT_FOR_ONE_FILE_MS = 300_000;
+/** Those of test/stress kill and poke for many minutes. */
+const LIMIT_FOR_ONE_STRESS_FILE_MS = 1_800_000;
 
 /**
  * The compiled test files below a folder of dist/.
@@ -51,7 +53,7 @@ export async function runTests({ files, node = process.execPath, options = [], e
     [
       '--test',
       '--test-concurrency=2',
-      `--test-timeout=${LIMIT_FOR_ONE_FILE_MS}`,
+      `--test-timeout=${files.some((file) => file.includes('/stress/')) ? LIMIT_FOR_ONE_STRESS_FILE_MS : LIMIT_FOR_ONE_FILE_MS}`,
       `--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`,
       '--test-reporter-destination=stdout',
       `--test-reporter=${COUNT_REPORTER}`,
