@@ -1,11 +1,12 @@
 // Runs compiled test files with node's own test runner and does not believe it blindly: every file that was found must
-// have run a test, and the run must leave nothing behind.
+// have run a test, and the run must leave nothing behind. In CI a test may be skipped only for what
+// test/support/skips.ts lists.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { watchForLeftovers } from './leftovers.mjs';
 import { root } from './setup.mjs';
 
@@ -67,15 +68,20 @@ export async function runTests({ files, node = process.execPath, options = [], e
   const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
   const summary = await relayOutput(child.stdout);
   const status = await ended;
-  const ran = existsSync(counted) ? readFileSync(counted, 'utf8').split('\n').filter(Boolean) : [];
+  const ran = existsSync(counted) ? readFileSync(counted, 'utf8').split('\n').filter(Boolean).map(JSON.parse) : [];
   rmSync(scratch, { recursive: true, force: true });
 
   const faults = [];
-  const silent = files.filter((file) => !ran.includes(file));
+  const silent = files.filter((path) => !ran.some(({ file }) => file === path));
   if (ran.length === 0) faults.push('No test ran.');
   else if (silent.length > 0 && everyFileMustTest) {
     faults.push(`${files.length} test files were found and ${files.length - silent.length} ran a test. Not these:`);
     faults.push(...silent.map((file) => `  ${relative(root, file)}`));
+  }
+  const skipped = process.env.CI ? await skippedForOtherReasons(ran) : [];
+  if (skipped.length > 0) {
+    faults.push('Skipped for a reason that test/support/skips.ts does not list:');
+    faults.push(...skipped.map(({ file, name, skip }) => `  ${relative(root, file)}: ${name}: ${skip}`));
   }
   const left = await watch.finish();
   if (left.length > 0) faults.push('The tests left behind:', ...left.map((line) => `  ${line}`));
@@ -83,6 +89,15 @@ export async function runTests({ files, node = process.execPath, options = [], e
 
   process.stdout.write([...faults, ...summary, ''].join('\n'));
   return status === 0 && faults.length === 0;
+}
+
+/** The tests that were skipped although the machine lacks nothing that is listed. */
+async function skippedForOtherReasons(ran) {
+  const skipped = ran.filter(({ skip }) => skip !== undefined && skip !== false);
+  if (skipped.length === 0) return [];
+  const list = join(root, 'dist', 'test', 'support', 'skips.js');
+  const { LACKING } = existsSync(list) ? await import(pathToFileURL(list).href) : { LACKING: {} };
+  return skipped.filter(({ skip }) => !Object.values(LACKING).includes(skip));
 }
 
 function colours() {

@@ -19,7 +19,7 @@ import { temporaryFolder } from '../support/folder.js';
 import { numberOf } from '../support/numbered.js';
 import { until } from '../support/proc.js';
 import { killed, start, startFixture } from '../support/program.js';
-import { peer } from '../support/skips.js';
+import { peer, skip } from '../support/skips.js';
 
 function place(t: TestContext): { path: string; url: string } {
   const path = join(temporaryFolder(t), 'log');
@@ -138,7 +138,7 @@ test('on a full disk whole messages are left, and the log goes on when there is 
   try {
     execFileSync('unshare', [...mine, 'sh', '-c', mount], { stdio: 'ignore' });
   } catch {
-    t.skip('this user may not mount a file system in a namespace of its own');
+    skip(t, 'namespaces');
     return;
   }
   const script = `${mount} && head -c 1000000 /dev/zero > ${folder}/ballast && exec "$0" "$@"`;

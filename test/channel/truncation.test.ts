@@ -59,7 +59,10 @@ test('a ring whose object is cut in the middle of a stream is an error to both e
     const receiving = (async () => {
       for (;;) {
         const received = await from.receive();
-        assert.ok(received?.every((byte) => byte === 5), 'no zeros were delivered');
+        assert.ok(
+          received?.every((byte) => byte === 5),
+          'no zeros were delivered',
+        );
       }
     })();
     const sending = (async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as mq from '../../src/mq/index.js';
 import { commandElsewhere } from '../support/elsewhere.js';
 import { start } from '../support/program.js';
-import { peer } from '../support/skips.js';
+import { peer, skip } from '../support/skips.js';
 import { temporaryFolder } from '../support/folder.js';
 import { bytes, newQueue, text } from './support.js';
 
@@ -57,7 +57,7 @@ for index in range(100):
 });
 
 test('the bare system calls, as perl makes them, see the same queue', async (t) => {
-  if (process.arch !== 'x64') return t.skip('the numbers of the system calls are those of x86-64');
+  if (process.arch !== 'x64') return skip(t, 'x64');
   if (!peer(t, 'perl')) return;
   const queue = newQueue(t);
   queue.sendSync(bytes('for perl'), { priority: 3 });
@@ -75,7 +75,7 @@ $answer = "from perl"; syscall(242, $queue, $answer, length $answer, 12, 0);`;
 });
 
 test('the kernel’s file system of queues shows ours, makes one that we open, and removes one', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('only root can mount it');
+  if (process.getuid?.() !== 0) return skip(t, 'root');
   const queue = newQueue(t, { mode: 0o640 });
   queue.sendSync(bytes('12345'));
   const folder = temporaryFolder(t);

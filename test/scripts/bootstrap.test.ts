@@ -4,6 +4,7 @@ import { constants, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, unli
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { LACKING } from '../support/skips.js';
 import { Checkout, type Ended, finish, start } from './checkout.js';
 
 const ONE_LINE = /^interproc: .+\n$/;
@@ -126,7 +127,7 @@ describe('a checkout that is set up', () => {
   });
 
   test('needs no permission to write once it is built', {
-    skip: process.getuid!() !== 0 && 'only root can become another user',
+    skip: process.getuid!() !== 0 && LACKING.root,
   }, async () => {
     answer(await checkout.run([], { uid: 65534 }));
   });

@@ -252,11 +252,11 @@ describe('the check of the examples', () => {
 describe('the runner of the tests', () => {
   const PASSING = "import { test } from 'node:test';\ntest('passes', () => {});\n";
 
-  async function runTests(files: Record<string, string>, ...words: string[]) {
+  async function runTests(files: Record<string, string>, env?: NodeJS.ProcessEnv) {
     write(files);
     write({ 'package.json': '{ "type": "module" }' });
     cpSync(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
-    return runScript('run-tests.mjs', words, folder);
+    return runScript('run-tests.mjs', [], folder, { ...(env && { env }) });
   }
 
   test("ends with the summary of node's runner", async () => {
@@ -282,6 +282,19 @@ describe('the runner of the tests', () => {
     assert.match(stdout, /2 test files were found and 1 ran a test\. Not these:\n {2}dist\/test\/b\.test\.js\n/);
     assert.match(stdout, /# duration_ms [\d.]+\n$/);
     assert.equal((await runScript('run-tests.mjs', ['no such part'], folder)).code, 1);
+  });
+
+  test('fails in CI when a test is skipped for a reason that is not listed', async () => {
+    const files = {
+      'dist/test/a.test.js': PASSING.replace('{}', "(t) => t.skip('no such kernel option')").replace('() => ', ''),
+      'dist/test/support/skips.js': "export const LACKING = { another: 'no such capability' };\n",
+    };
+    assert.equal((await runTests(files, { CI: '' })).code, 0);
+    const { code, stdout } = await runTests(files, { CI: 'true' });
+    assert.equal(code, 1);
+    assert.match(stdout, /does not list:\n {2}dist\/test\/a\.test\.js: passes: no such kernel option\n/);
+    files['dist/test/support/skips.js'] = "export const LACKING = { one: 'no such kernel option' };\n";
+    assert.equal((await runTests(files, { CI: 'true' })).code, 0);
   });
 
   test('leaves the stress tests out unless they are asked for', async () => {

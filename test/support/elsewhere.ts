@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { start, type StartOptions } from './program.js';
+import { skip } from './skips.js';
 import { fileURLToPath } from 'node:url';
 
 /** Where the calls are made. */
@@ -51,14 +52,14 @@ export function commandElsewhere(
   where: Elsewhere,
 ): string[] | undefined {
   if (where.asNobody === true && !isRoot) {
-    t.skip('only root can become another user');
+    skip(t, 'root');
     return undefined;
   }
   const words: string[] = [];
   if (where.unshared !== undefined) {
     const spaces = [...(isRoot ? [] : ['--map-root-user']), ...where.unshared.map((one) => `--${one}`)];
     if (!canUnshare(spaces)) {
-      t.skip('namespaces are not allowed here');
+      skip(t, 'namespaces');
       return undefined;
     }
     words.push('unshare', ...spaces);

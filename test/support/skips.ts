@@ -1,22 +1,36 @@
 /**
- * The one list of foreign programs that may be missing. A test that needs one of these skips, and
- * names it; in CI (the variable CI is set) only those in `MAY_BE_MISSING_IN_CI` may be missing.
+ * Why a test may be skipped: here and nowhere else. In CI (the variable CI is set) the runner fails for
+ * a skip with another reason (`scripts/lib/test-run.mjs`), and a program that is missing is a failure:
+ * `.ci/run` installs them.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 
-const MAY_BE_MISSING_IN_CI: readonly string[] = ['socat'];
+/** What a machine may lack. */
+export const LACKING = {
+  root: 'this user is not root: another user needs CAP_SETUID, a mount CAP_SYS_ADMIN',
+  namespaces: 'no namespaces: they need CAP_SYS_ADMIN, or CONFIG_USER_NS and user.max_user_namespaces above 0',
+  ptrace: 'nothing may be traced: that needs ptrace(2), which kernel.yama.ptrace_scope or a seccomp filter forbids',
+  x64: 'not on x86-64: perl names system calls by their numbers there',
+} as const;
 
-/** Whether the program is there. If it is not, the test is skipped, or fails where it has to be there. */
-export function peer(t: Pick<TestContext, 'skip'>, program: string): boolean {
+type Skipped = Pick<TestContext, 'skip'>;
+
+/** Skips the test, since the machine lacks this. */
+export function skip(t: Skipped, what: keyof typeof LACKING): void {
+  t.skip(LACKING[what]);
+}
+
+/** Whether the program is there. If it is not, the test is skipped, or fails in CI. */
+export function peer(t: Skipped, program: string): boolean {
   try {
     execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
-    return true;
   } catch {
-    if (process.env.CI && !MAY_BE_MISSING_IN_CI.includes(program)) {
-      throw new Error(`${program} is not installed, and in CI it must be (test/support/skips.ts)`);
-    }
+    if (process.env.CI) throw new Error(`${program} is not installed, and in CI it must be: .ci/run installs it`);
     t.skip(`${program} is not installed`);
     return false;
   }
+  if (program !== 'strace' || spawnSync('strace', ['-qq', 'true'], { stdio: 'ignore' }).status === 0) return true;
+  skip(t, 'ptrace');
+  return false;
 }

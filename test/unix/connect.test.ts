@@ -145,6 +145,19 @@ test('socat connects to us, by path and by abstract name, and we to it', async (
     await server.write(bytes('to socat\n'));
     assert.equal(await child.line(), 'to socat');
   }
+  for (const [address, theirs] of [
+    [`${path}-2`, `UNIX-LISTEN:${path}-2`],
+    [`@${name}-2`, `ABSTRACT-LISTEN:${name}-2`],
+  ] as const) {
+    const child = start(t, 'socat', ['-', theirs]);
+    using client = await stream.connectWhenListening(address);
+    await client.write(bytes('to socat\n'));
+    assert.equal(await child.line(), 'to socat');
+    child.say('from socat');
+    assert.equal(text(await client.read()), 'from socat\n');
+    client.close();
+    assert.equal((await child.ended).code, 0, child.errors());
+  }
 });
 
 test('perl listens, and we connect to it', async (t) => {
