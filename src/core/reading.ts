@@ -5,8 +5,8 @@ import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
 import { blockOnce, whenPossible, whenPossibleSync } from './readiness.js';
-import { checkSyncWait, setNonBlocking } from './transfer.js';
-import { type Awaited, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
+import { Direction } from './transfer.js';
+import { checkSyncWait, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
 
 /** How much to read at most, and how long to wait for it. */
 export interface ReadOptions extends WaitOptions {
@@ -53,35 +53,19 @@ export function gather<T>(maxBytes: number, fill: (buffer: Uint8Array) => number
 }
 
 /** The reading side of a handle. */
-export class ByteReader {
-  readonly #handle: DescriptorHandle;
-  readonly #awaited: Awaited;
+export class ByteReader extends Direction {
   readonly #isPipe: boolean;
-  #ready = false;
 
   /** `isPipe`: whether an end is only one if poll(2) says that there was a writer. */
   constructor(handle: DescriptorHandle, isPipe: boolean, subject?: ErrorSubject) {
-    this.#handle = handle;
+    super(handle, 'read', subject);
     this.#isPipe = isPipe;
-    this.#awaited = subject === undefined ? { syscall: 'read' } : { syscall: 'read', subject };
-  }
-
-  #prepare(): void {
-    this.#handle.use();
-    setNonBlocking(this.#handle.fd, true);
-    this.#ready = true;
-  }
-
-  /** Gives the descriptor back its blocking mode; the next use here takes it again. */
-  makeBlocking(): void {
-    this.#ready = false;
-    setNonBlocking(this.#handle.fd, false);
   }
 
   /** read(2) into `bytes`: how many, `undefined` if there are none now, `null` at the end. */
   tryReadInto(bytes: Uint8Array): number | undefined | null {
-    if (!this.#ready) this.#prepare();
-    const count = native().read(this.#handle.fd, bytes);
+    if (!this.ready) this.prepare();
+    const count = native().read(this.handle.fd, bytes);
     return count > 0 ? count : this.#without(count, bytes);
   }
 
@@ -89,12 +73,12 @@ export class ByteReader {
   #without(count: number, bytes: Uint8Array): number | undefined | null {
     if (count === -EAGAIN) return undefined;
     if (count === -EINTR) return this.tryReadInto(bytes);
-    this.#handle.use();
+    this.handle.use();
     checkBytes('bytes', bytes);
     if (bytes.length === 0) throw rangeError('bytes must have room for at least 1 byte, got an empty array');
-    check(count, 'read', this.#awaited.subject);
+    check(count, 'read', this.awaited.subject);
     // A FIFO that was opened before any writer reads as ended, but does not poll as hung up.
-    const ended = !this.#isPipe || (native().poll(this.#handle.fd, POLLIN, 0) & POLLHUP) !== 0;
+    const ended = !this.#isPipe || (native().poll(this.handle.fd, POLLIN, 0) & POLLHUP) !== 0;
     return ended ? null : undefined;
   }
 
@@ -104,14 +88,14 @@ export class ByteReader {
     for (;;) {
       const now = this.tryReadInto(bytes);
       if (now !== undefined) return now;
-      blockOnce(this.#handle.fd, POLLIN);
+      blockOnce(this.handle.fd, POLLIN);
     }
   }
 
   #readIntoWithin(bytes: Uint8Array, options: SyncWaitOptions): number | null {
     checkSyncWait(options);
     const attempt = (): number | undefined | null => this.tryReadInto(bytes);
-    return whenPossibleSync<number | null>(this.#handle, POLLIN, attempt, options, this.#awaited);
+    return whenPossibleSync<number | null>(this.handle, POLLIN, attempt, options, this.awaited);
   }
 
   /** As `tryReadInto`, once there is something. */
@@ -122,7 +106,7 @@ export class ByteReader {
       return Promise.reject(why);
     }
     const attempt = (): number | undefined | null => this.tryReadInto(bytes);
-    return whenPossible<number | null>(this.#handle, POLLIN, attempt, options, this.#awaited);
+    return whenPossible<number | null>(this.handle, POLLIN, attempt, options, this.awaited);
   }
 
   /** What is there now, as an array of its own. */
@@ -141,7 +125,7 @@ export class ByteReader {
     checkTimeout(options?.timeoutMs);
     const maxBytes = checkMaxBytes(options?.maxBytes);
     const attempt = (): Uint8Array | undefined | null => this.#take(maxBytes);
-    return whenPossibleSync<Uint8Array | null>(this.#handle, POLLIN, attempt, options, this.#awaited);
+    return whenPossibleSync<Uint8Array | null>(this.handle, POLLIN, attempt, options, this.awaited);
   }
 
   /** As `tryRead`, once there is something. */
@@ -150,7 +134,7 @@ export class ByteReader {
       checkOptions(options, ['maxBytes', ...WAIT_OPTIONS]);
       const maxBytes = checkMaxBytes(options?.maxBytes);
       const attempt = (): Uint8Array | undefined | null => this.#take(maxBytes);
-      return whenPossible<Uint8Array | null>(this.#handle, POLLIN, attempt, options, this.#awaited);
+      return whenPossible<Uint8Array | null>(this.handle, POLLIN, attempt, options, this.awaited);
     } catch (why) {
       return Promise.reject(why);
     }

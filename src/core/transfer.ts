@@ -10,9 +10,9 @@
  */
 import { constants } from 'node:fs';
 import { F_GETFL, F_SETFL, native } from '../sys/index.js';
-import { checkOptions } from './arguments.js';
-import { check } from './errors.js';
-import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
+import { check, type ErrorSubject } from './errors.js';
+import type { DescriptorHandle } from './handle.js';
+import type { Awaited } from './wait.js';
 
 /** Sets or clears O_NONBLOCK (fcntl(2), F_SETFL) for everybody who shares the open file description. */
 export function setNonBlocking(fd: number, wanted: boolean): void {
@@ -21,17 +21,29 @@ export function setNonBlocking(fd: number, wanted: boolean): void {
   if (next !== flags) check(native().fcntl(fd, F_SETFL, next), 'fcntl(F_SETFL)');
 }
 
-/** Throws for options that cannot be meant. */
-export function checkWait(options: WaitOptions): void {
-  checkOptions(options, WAIT_OPTIONS);
-  checkSignal(options.signal);
-  checkTimeout(options.timeoutMs);
-}
+/** One direction of a handle: reading or writing. */
+export abstract class Direction {
+  protected readonly handle: DescriptorHandle;
+  /** What its waits are for. */
+  protected readonly awaited: Awaited;
+  /** Whether the descriptor does not block. */
+  protected ready = false;
 
-const SYNC_WAIT_OPTIONS = ['timeoutMs'];
+  constructor(handle: DescriptorHandle, syscall: string, subject: ErrorSubject | undefined) {
+    this.handle = handle;
+    this.awaited = subject === undefined ? { syscall } : { syscall, subject };
+  }
 
-/** Throws for options that cannot be meant. */
-export function checkSyncWait(options: SyncWaitOptions): void {
-  checkOptions(options, SYNC_WAIT_OPTIONS);
-  checkTimeout(options.timeoutMs);
+  /** The descriptor does not block from now on. */
+  protected prepare(): void {
+    this.handle.use();
+    setNonBlocking(this.handle.fd, true);
+    this.ready = true;
+  }
+
+  /** Gives the descriptor back its blocking mode; the next use here takes it again. */
+  makeBlocking(): void {
+    this.ready = false;
+    setNonBlocking(this.handle.fd, false);
+  }
 }

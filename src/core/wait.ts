@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { inspect } from 'node:util';
 import { onAbort } from './abort.js';
+import { checkOptions } from './arguments.js';
 import { AbortError, argumentError, type ErrorSubject, rangeError, timeoutError } from './errors.js';
 import { keepAlive, letGo } from './loop.js';
 
@@ -24,6 +25,8 @@ export interface SyncWaitOptions {
 
 /** The names of `WaitOptions`, for `checkOptions`. */
 export const WAIT_OPTIONS: readonly string[] = ['signal', 'timeoutMs'];
+
+const SYNC_WAIT_OPTIONS = ['timeoutMs'];
 
 /** What is waited for, for the error's sake. */
 export interface Awaited {
@@ -71,6 +74,19 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   }
   if (signal.aborted) throw new AbortError(signal);
   return signal;
+}
+
+/** Throws for options that cannot be meant. */
+export function checkWait(options: WaitOptions): void {
+  checkOptions(options, WAIT_OPTIONS);
+  checkSignal(options.signal);
+  checkTimeout(options.timeoutMs);
+}
+
+/** Throws for options that cannot be meant. */
+export function checkSyncWait(options: SyncWaitOptions): void {
+  checkOptions(options, SYNC_WAIT_OPTIONS);
+  checkTimeout(options.timeoutMs);
 }
 
 /**

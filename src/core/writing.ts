@@ -5,8 +5,8 @@ import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
 import { whenPossible, whenPossibleSync } from './readiness.js';
-import { checkSyncWait, checkWait, setNonBlocking } from './transfer.js';
-import type { Awaited, SyncWaitOptions, WaitOptions } from './wait.js';
+import { Direction } from './transfer.js';
+import { checkSyncWait, checkWait, type SyncWaitOptions, type WaitOptions } from './wait.js';
 
 const DONE: Promise<void> = Promise.resolve();
 
@@ -27,30 +27,14 @@ interface Pending {
 }
 
 /** The writing side of a handle. */
-export class ByteWriter {
-  readonly #handle: DescriptorHandle;
-  readonly #awaited: Awaited;
+export class ByteWriter extends Direction {
   readonly #most: number;
   readonly #queue: Pending[] = [];
-  #ready = false;
 
   /** `most`: bytes of the longest single write, for pipes that keep packets. */
   constructor(handle: DescriptorHandle, subject?: ErrorSubject, most = Infinity) {
-    this.#handle = handle;
+    super(handle, 'write', subject);
     this.#most = most;
-    this.#awaited = subject === undefined ? { syscall: 'write' } : { syscall: 'write', subject };
-  }
-
-  #prepare(): void {
-    this.#handle.use();
-    setNonBlocking(this.#handle.fd, true);
-    this.#ready = true;
-  }
-
-  /** Gives the descriptor back its blocking mode; the next use here takes it again. */
-  makeBlocking(): void {
-    this.#ready = false;
-    setNonBlocking(this.#handle.fd, false);
   }
 
   /** Whether earlier writes still stand in the queue, after trying to serve it. */
@@ -61,19 +45,19 @@ export class ByteWriter {
 
   /** write(2): how many bytes were taken, `undefined` if none can be now or earlier writes wait. */
   tryWrite(bytes: Uint8Array): number | undefined {
-    if (!this.#ready) this.#prepare();
+    if (!this.ready) this.prepare();
     if (this.#queue.length > 0 && this.behind) return undefined;
     const size = bytes?.length;
-    const taken = size <= this.#most ? native().write(this.#handle.fd, bytes) : 0;
+    const taken = size <= this.#most ? native().write(this.handle.fd, bytes) : 0;
     return taken > 0 ? taken : this.#without(taken, bytes);
   }
 
   /** What a write that took nothing means. */
   #without(taken: number, bytes: Uint8Array): number | undefined {
     if (taken === -EAGAIN || taken === -EINTR) return undefined;
-    this.#handle.use();
+    this.handle.use();
     this.checkLength(bytes);
-    return check(taken, 'write', this.#awaited.subject);
+    return check(taken, 'write', this.awaited.subject);
   }
 
   /** Throws unless these are bytes that can be written in one piece. */
@@ -106,7 +90,7 @@ export class ByteWriter {
       return undefined;
     };
     try {
-      whenPossibleSync(this.#handle, POLLOUT, advance, options, this.#awaited);
+      whenPossibleSync(this.handle, POLLOUT, advance, options, this.awaited);
     } catch (why) {
       this.#giveUp(pending, why);
     }
@@ -134,7 +118,7 @@ export class ByteWriter {
     options?: WaitOptions,
   ): Promise<void> {
     const pending = this.#enqueue(bytes, offset, first, syscall, release);
-    return whenPossible(this.#handle, POLLOUT, () => this.#advance(pending), options, this.#awaited).then(
+    return whenPossible(this.handle, POLLOUT, () => this.#advance(pending), options, this.awaited).then(
       () => {},
       (why) => this.#giveUp(pending, why),
     );
@@ -153,7 +137,7 @@ export class ByteWriter {
   }
 
   #advance(pending: Pending): true | undefined {
-    if (!this.#ready) this.#prepare();
+    if (!this.ready) this.prepare();
     this.#serve();
     if (pending.failure !== undefined) throw pending.failure;
     return pending.done ? true : undefined;
@@ -163,7 +147,7 @@ export class ByteWriter {
   #serve(): void {
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
       try {
-        this.#handle.use();
+        this.handle.use();
         if (!this.#put(head)) return;
         head.done = true;
       } catch (why) {
@@ -183,13 +167,13 @@ export class ByteWriter {
   #put(pending: Pending): boolean {
     const { bytes } = pending;
     do {
-      const { fd } = this.#handle;
+      const { fd } = this.handle;
       const left = bytes.length - pending.offset;
       const call = pending.first;
       const taken =
         call === undefined ? native().write(fd, bytes, pending.offset, left) : call(fd, bytes, pending.offset, left);
       if (taken === -EAGAIN || taken === -EINTR) return false;
-      pending.offset += check(taken, pending.syscall, this.#awaited.subject);
+      pending.offset += check(taken, pending.syscall, this.awaited.subject);
       pending.first = undefined;
       this.#release(pending);
     } while (pending.offset < bytes.length);
@@ -203,9 +187,9 @@ export class ByteWriter {
    */
   #giveUp(pending: Pending, why: unknown): void {
     if (pending.done) return;
-    if (!this.#handle.closed && why instanceof Error) Object.assign(why, { bytesWritten: pending.offset });
+    if (!this.handle.closed && why instanceof Error) Object.assign(why, { bytesWritten: pending.offset });
     const at = this.#queue.indexOf(pending);
-    if (this.#handle.closed || pending.offset === 0) {
+    if (this.handle.closed || pending.offset === 0) {
       if (at >= 0) this.#queue.splice(at, 1);
       this.#release(pending);
     } else if (at >= 0) {
@@ -217,6 +201,6 @@ export class ByteWriter {
   #finishAlone(pending: Pending): void {
     pending.bytes = pending.bytes.slice(pending.offset);
     pending.offset = 0;
-    whenPossible(this.#handle, POLLOUT, () => this.#advance(pending), undefined, this.#awaited).catch(() => {});
+    whenPossible(this.handle, POLLOUT, () => this.#advance(pending), undefined, this.awaited).catch(() => {});
   }
 }
