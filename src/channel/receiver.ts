@@ -1,63 +1,34 @@
 /** The receiving end of a channel, the same over every mechanism. */
-import { checkOptions } from '../core/arguments.js';
 import { closedError, timeoutError } from '../core/errors.js';
-import {
-  checkSignal,
-  checkTimeout,
-  pend,
-  type Settle,
-  type SyncWaitOptions,
-  WAIT_OPTIONS,
-  type WaitOptions,
-} from '../core/wait.js';
-import { Waits } from '../core/waits.js';
-import { traceOf } from '../core/trace.js';
-import { type Closed, Closing } from './closing.js';
+import { checkSyncWait, checkTimeout, checkWait, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 import type { Source, Traits, Visit } from './contract.js';
+import { ChannelEnd } from './end.js';
+import { Inbox } from './inbox.js';
+import { Iteration } from './iteration.js';
 
 /** Messages that one batch holds at most, and that a single wake-up takes ahead. */
 const BATCH = 1024;
 const SLICE_MS = 50;
-const trace = traceOf('channel');
-
-interface Waiting {
-  attempt(): boolean;
-  reject(why: unknown): void;
-}
 
 /** Receives messages in the order in which they were sent. Made by `channel.receiver`, or part of a `Connection`. */
-export class Receiver {
-  /** The address that it was made with. */
-  readonly url: string;
-  /** What kind of channel this is. */
-  readonly traits: Traits;
-  /**
-   * Resolves with the reason when the end was reached or this end was closed, and rejects when the
-   * sender died or broke the rules. It may be left unobserved.
-   */
-  readonly closed: Promise<Closed>;
+export class Receiver extends ChannelEnd {
   readonly #source: Source;
-  readonly #waits = new Waits();
-  readonly #closing = new Closing();
+  readonly #inbox: Inbox;
   #ended = false;
   #failure: Error | undefined;
-  #waiting: Waiting[] = [];
-  #stopWaiting: (() => void) | undefined;
 
   /** @internal */
   constructor(url: string, traits: Traits, source: Source) {
-    this.url = url;
-    this.traits = traits;
+    super(url, traits, 'receiver');
     this.#source = source;
-    this.closed = this.#closing.promise;
-    trace('receiver', { url });
+    this.#inbox = new Inbox(source, this);
   }
 
   /** The next message if there is one; `undefined` = not now, `null` = the end. */
   tryReceive(): Uint8Array | undefined | null {
     if (this.#ended) return null;
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#waiting.length > 0) return undefined;
+    if (this.#inbox.awaited) return undefined;
     return this.#take();
   }
 
@@ -85,7 +56,7 @@ export class Receiver {
 
   /** As `receive`, blocking this thread. */
   receiveSync(options?: SyncWaitOptions): Uint8Array | null {
-    checkOptions(options, ['timeoutMs']);
+    if (options !== undefined) checkSyncWait(options);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -99,7 +70,7 @@ export class Receiver {
 
   /** The messages that are there now, up to 1,024; `undefined` = none now, `null` = the end. */
   tryReceiveMany(): Uint8Array[] | undefined | null {
-    return this.#waiting.length > 0 ? undefined : this.#takeMany();
+    return this.#inbox.awaited ? undefined : this.#takeMany();
   }
 
   #takeMany(): Uint8Array[] | undefined | null {
@@ -133,7 +104,7 @@ export class Receiver {
    *   call. What it throws comes out here; the message it was called with counts as received.
    */
   tryDrain(visit: Visit): number | undefined | null {
-    return this.#waiting.length > 0 ? undefined : this.#drain(visit);
+    return this.#inbox.awaited ? undefined : this.#drain(visit);
   }
 
   #drain(visit: Visit): number | undefined | null {
@@ -184,85 +155,42 @@ export class Receiver {
 
   #wait<T>(attempt: () => T | undefined, options: WaitOptions | undefined): Promise<T> {
     try {
-      if (options !== undefined) {
-        checkOptions(options, WAIT_OPTIONS);
-        checkSignal(options.signal);
-      }
-      const timeoutMs = checkTimeout(options?.timeoutMs);
+      if (options !== undefined) checkWait(options);
       if (this.#failure !== undefined && !this.#ended) throw this.#failure;
-      if (this.#waiting.length === 0) {
+      if (!this.#inbox.awaited) {
         const now = attempt();
         if (now !== undefined) return Promise.resolve(now);
       }
-      if (timeoutMs === 0) throw timeoutError('receive', 0, { object: this.url });
-      const awaited = { syscall: 'receive', subject: { object: this.url } };
-      return pend<T>(this.#waits, options, awaited, (settle) => {
-        const entry = waitingFor(attempt, settle);
-        this.#waiting.push(entry);
-        this.#listen();
-        return (why) => {
-          const at = this.#waiting.indexOf(entry);
-          if (at >= 0) this.#waiting.splice(at, 1);
-          if (this.#waiting.length === 0) this.#stopListening();
-          settle.reject(why);
-        };
-      });
+      if (options?.timeoutMs === 0) throw timeoutError('receive', 0, { object: this.url });
+      return this.#inbox.wait(attempt, options, { syscall: 'receive', subject: { object: this.url } });
     } catch (why) {
       return Promise.reject(why);
     }
   }
 
-  #listen(): void {
-    if (this.#stopWaiting !== undefined) return;
-    const stop = this.#source.whenReadable(this.#onReadable);
-    if (stop === undefined) {
-      const soon = setImmediate(this.#onReadable);
-      this.#stopWaiting = () => clearImmediate(soon);
-    } else {
-      this.#stopWaiting = stop;
-    }
-  }
-
-  #stopListening(): void {
-    this.#stopWaiting?.();
-    this.#stopWaiting = undefined;
-  }
-
-  readonly #onReadable = (): void => {
-    this.#stopWaiting = undefined;
-    while (this.#waiting.length > 0) {
-      if (!(this.#waiting[0] as Waiting).attempt()) break;
-      this.#waiting.shift();
-    }
-    if (this.#waiting.length > 0) this.#listen();
-  };
-
   #end(): void {
     this.#ended = true;
-    this.#closing.end();
+    this.closing.end();
   }
 
   #fail(why: Error): Error {
     if (this.#failure === undefined) {
       this.#failure = why;
-      this.#closing.fail(why);
+      this.closing.fail(why);
     }
     return this.#failure;
   }
 
   /** Told by the mechanism that the sender is gone: what it had sent is delivered first. @internal */
   peerGone(why: Error | undefined): void {
-    if (why !== undefined && !this.#ended) this.#closing.fail(why);
-    if (this.#waiting.length > 0) {
-      this.#stopListening();
-      this.#onReadable();
-    }
+    if (why !== undefined && !this.#ended) this.closing.fail(why);
+    this.#inbox.serve();
   }
 
   /** Gives everything back; what was not received stays where the mechanism retains, and is lost where not. */
   async close(): Promise<void> {
-    if (this.#closing.begun) return this.#closing.released;
-    const end = this.#closing.begin();
+    if (this.closing.begun) return this.closing.released;
+    const end = this.closing.begin();
     const ended = this.#ended;
     this.#shut();
     await this.#source.release(ended);
@@ -278,87 +206,6 @@ export class Receiver {
     const why = closedError(`the receiver ${this.url}`);
     this.#ended = false;
     this.#failure = why;
-    this.#stopListening();
-    for (const entry of this.#waiting.splice(0)) entry.reject(why);
-  }
-
-  /** `await using receiver = …` closes it at the end of the block. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  /** From now on a wait keeps the process alive (the state at the beginning). */
-  ref(): this {
-    this.#waits.referenced = true;
-    return this;
-  }
-
-  /** From now on a wait does not keep the process alive. */
-  unref(): this {
-    this.#waits.referenced = false;
-    return this;
-  }
-
-  /** Whether a wait keeps the process alive. */
-  hasRef(): boolean {
-    return this.#waits.referenced;
-  }
-}
-
-/** An attempt that settles the wait when it succeeds or throws; false = not now. */
-function waitingFor<T>(attempt: () => T | undefined, settle: Settle<T>): Waiting {
-  return {
-    attempt() {
-      try {
-        const value = attempt();
-        if (value === undefined) return false;
-        settle.resolve(value);
-      } catch (why) {
-        settle.reject(why);
-      }
-      return true;
-    },
-    reject: (why) => settle.reject(why),
-  };
-}
-
-/**
- * The iterators. An async generator would cost two more turns of the microtask queue for each
- * value than this does.
- */
-class Iteration<T> implements AsyncIterableIterator<T> {
-  readonly #now: () => T | undefined | null;
-  readonly #later: () => Promise<T | null>;
-  #over = false;
-
-  constructor(now: () => T | undefined | null, later: () => Promise<T | null>) {
-    this.#now = now;
-    this.#later = later;
-  }
-
-  next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#over) return Promise.resolve({ value: undefined, done: true });
-    try {
-      const value = this.#now();
-      if (value !== undefined) return Promise.resolve(this.#result(value));
-    } catch (why) {
-      return Promise.reject(why);
-    }
-    return this.#later().then((value) => this.#result(value));
-  }
-
-  #result(value: T | null): IteratorResult<T, undefined> {
-    if (value !== null) return { value, done: false };
-    this.#over = true;
-    return { value: undefined, done: true };
-  }
-
-  return(): Promise<IteratorResult<T, undefined>> {
-    this.#over = true;
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+    this.#inbox.rejectAll(why);
   }
 }

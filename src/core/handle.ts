@@ -11,13 +11,11 @@ import { inspect } from 'node:util';
 import { native } from '../sys/index.js';
 import { closedError } from './errors.js';
 import { forgetDescriptor } from './readiness.js';
-import type { WaitOwner } from './wait.js';
-import { Waits } from './waits.js';
+import { Referenced } from './referenced.js';
 
 /** A thing that is open until it is closed. */
-export abstract class Handle implements WaitOwner {
+export abstract class Handle extends Referenced {
   #closed = false;
-  readonly #waits = new Waits();
 
   /** Whether `close()` was called. */
   get closed(): boolean {
@@ -31,7 +29,7 @@ export abstract class Handle implements WaitOwner {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#waits.cancelAll(closedError(this.describe()));
+    this.cancelWaits(closedError(this.describe()));
     this.release();
   }
 
@@ -40,36 +38,9 @@ export abstract class Handle implements WaitOwner {
     this.close();
   }
 
-  /** From now on a pending wait keeps the process alive (the state at the beginning). */
-  ref(): this {
-    this.#waits.referenced = true;
-    return this;
-  }
-
-  /** From now on a pending wait does not keep the process alive. */
-  unref(): this {
-    this.#waits.referenced = false;
-    return this;
-  }
-
-  /** Whether a pending wait keeps the process alive. */
-  hasRef(): boolean {
-    return this.#waits.referenced;
-  }
-
   /** Throws `ERR_INTERPROC_CLOSED` after `close()`. @internal */
   use(): void {
     if (this.#closed) throw closedError(this.describe());
-  }
-
-  /** @internal */
-  beginWait(cancel: (why: Error) => void): void {
-    this.#waits.beginWait(cancel);
-  }
-
-  /** @internal */
-  endWait(cancel: (why: Error) => void): void {
-    this.#waits.endWait(cancel);
   }
 
   /** What this is, for messages: `the message queue /jobs`. @internal */
