@@ -1,7 +1,7 @@
 /** The machine under the bench: where its processors are, who else uses them, what it is. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
+import { machine as describe, type Machine as Described } from '../src/cli/machine.js';
 import { compiler, cProgram } from './build-c.js';
 
 /**
@@ -59,26 +59,12 @@ export function foreignLoad(before: Ticks, seconds: number): number {
 }
 
 /** What the report says about the machine. */
-export interface Machine {
-  cpu: string;
-  processors: number;
-  memoryBytes: number;
-  kernel: string;
-  arch: string;
-  node: string;
+export interface Machine extends Described {
   compiler: string;
 }
 
 /** Describes the machine. */
 export function machine(): Machine {
   const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout ?? '';
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    processors: availableParallelism(),
-    memoryBytes: totalmem(),
-    kernel: release(),
-    arch: arch(),
-    node: process.version,
-    compiler: version.split('\n', 1)[0]!,
-  };
+  return { ...describe(), compiler: version.split('\n', 1)[0]! };
 }

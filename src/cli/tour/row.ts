@@ -1,5 +1,6 @@
 /** What a mechanism must say about itself to be a row of the tour: one file in rows/ each. */
 import type { StdioOptions } from 'node:child_process';
+import { rmSync } from 'node:fs';
 
 /** Where a row makes its objects: names that no other tour has, and a private folder on a disk. */
 export interface Place {
@@ -71,13 +72,29 @@ export function pair(
   };
 }
 
+/** That pair at two files of the tour's folder. */
+export function pairOfFiles(place: Place, scheme: string, name: string, options = ''): Prepared {
+  const [there, back] = [place.path(name), place.path(`${name}-back`)];
+  return pair(`${scheme}:${there}${options}`, `${scheme}:${back}${options}`, () => {
+    for (const path of [there, back]) rmSync(path, { force: true });
+  });
+}
+
+/** That pair at two of the kernel's objects, by their names. */
+export function pairOfObjects(place: Place, scheme: string, unlink: (name: string) => void): Prepared {
+  const [there, back] = [`/${place.name(scheme)}`, `/${place.name(`${scheme}-back`)}`];
+  return pair(`${scheme}:${there}`, `${scheme}:${back}`, () => {
+    for (const name of [there, back]) removeIfThere(() => unlink(name));
+  });
+}
+
 /** The `stdio` of a program: what it reports comes through its standard output, and it ends with its parent. */
 export function stdioOf(start: Start): StdioOptions {
   return ['pipe', 'pipe', 'pipe', ...(start.fds ?? [])];
 }
 
 /** Removes something that may not be there. */
-export function removeIfThere(remove: () => void): void {
+function removeIfThere(remove: () => void): void {
   try {
     remove();
   } catch (why) {

@@ -1,6 +1,5 @@
 /** A named pipe. */
-import { rmSync } from 'node:fs';
-import { pair, type Row } from '../row.js';
+import { pairOfFiles, type Row } from '../row.js';
 
 /** The row. */
 export const row: Row = {
@@ -11,10 +10,5 @@ export const row: Row = {
   processes: 'unrelated',
   coalesce: true,
   passes: 5,
-  prepare(place) {
-    const [there, back] = [place.path('fifo'), place.path('fifo-back')];
-    return pair(`fifo:${there}`, `fifo:${back}`, () => {
-      for (const path of [there, back]) rmSync(path, { force: true });
-    });
-  },
+  prepare: (place) => pairOfFiles(place, 'fifo', 'fifo'),
 };

@@ -1,6 +1,6 @@
 /** A POSIX message queue. */
 import * as mq from '../../../mq/index.js';
-import { pair, type Row, removeIfThere } from '../row.js';
+import { pairOfObjects, type Row } from '../row.js';
 
 /** The row. */
 export const row: Row = {
@@ -11,10 +11,5 @@ export const row: Row = {
   processes: 'unrelated',
   coalesce: true,
   passes: 5,
-  prepare(place) {
-    const [there, back] = [`/${place.name('mq')}`, `/${place.name('mq-back')}`];
-    return pair(`mq:${there}`, `mq:${back}`, () => {
-      for (const name of [there, back]) removeIfThere(() => mq.unlink(name));
-    });
-  },
+  prepare: (place) => pairOfObjects(place, 'mq', mq.unlink),
 };

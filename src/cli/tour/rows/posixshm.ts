@@ -1,6 +1,6 @@
 /** A ring in a POSIX shared memory object. */
 import * as shm from '../../../shm/index.js';
-import { pair, type Row, removeIfThere } from '../row.js';
+import { pairOfObjects, type Row } from '../row.js';
 
 /** The row. */
 export const row: Row = {
@@ -11,10 +11,5 @@ export const row: Row = {
   processes: 'unrelated',
   coalesce: true,
   passes: 5,
-  prepare(place) {
-    const [there, back] = [`/${place.name('shm')}`, `/${place.name('shm-back')}`];
-    return pair(`posixshm:${there}`, `posixshm:${back}`, () => {
-      for (const name of [there, back]) removeIfThere(() => shm.unlink(name));
-    });
-  },
+  prepare: (place) => pairOfObjects(place, 'posixshm', shm.unlink),
 };

@@ -1,6 +1,5 @@
 /** A Unix stream socket. */
-import { rmSync } from 'node:fs';
-import { pair, type Row } from '../row.js';
+import { pairOfFiles, type Row } from '../row.js';
 
 /** The row. */
 export const row: Row = {
@@ -11,10 +10,5 @@ export const row: Row = {
   processes: 'unrelated',
   coalesce: true,
   passes: 5,
-  prepare(place) {
-    const [there, back] = [place.path('socket'), place.path('socket-back')];
-    return pair(`unix:${there}`, `unix:${back}`, () => {
-      for (const path of [there, back]) rmSync(path, { force: true });
-    });
-  },
+  prepare: (place) => pairOfFiles(place, 'unix', 'socket'),
 };
