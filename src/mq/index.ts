@@ -10,8 +10,8 @@
 import { constants } from 'node:fs';
 import { native } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions, checkString } from '../core/arguments.js';
-import { EEXIST, ENOENT } from '../core/errno.js';
-import { argumentError, check, IpcError } from '../core/errors.js';
+import { argumentError, check } from '../core/errors.js';
+import { openOrMake } from '../core/named.js';
 import { MessageQueue } from './messageQueue.js';
 
 export { type Attributes, type Message, MessageQueue, type Priority } from './messageQueue.js';
@@ -108,18 +108,10 @@ export function open(name: string, options: OpenOptions = {}): MessageQueue {
  */
 export function openOrCreate(name: string, options: CreateOptions = {}): MessageQueue {
   checkCreate(name, options);
-  for (;;) {
-    try {
-      return open(name, options.access === undefined ? {} : { access: options.access });
-    } catch (error) {
-      if (!(error instanceof IpcError) || error.errno !== -ENOENT) throw error;
-    }
-    try {
-      return create(name, options);
-    } catch (error) {
-      if (!(error instanceof IpcError) || error.errno !== -EEXIST) throw error;
-    }
-  }
+  return openOrMake(
+    () => open(name, options.access === undefined ? {} : { access: options.access }),
+    () => create(name, options),
+  );
 }
 
 /** Removes the name (mq_unlink(3)); who has the queue open goes on using it. @throws IpcError ENOENT, EACCES */

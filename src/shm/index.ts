@@ -9,9 +9,10 @@
 import { constants } from 'node:fs';
 import { F_ADD_SEALS, MFD_ALLOW_SEALING, native, O_TMPFILE_BIT } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions, checkString } from '../core/arguments.js';
-import { EEXIST, EINTR, ENOENT } from '../core/errno.js';
+import { EINTR } from '../core/errno.js';
 import { argumentError, check, type ErrorSubject, IpcError, systemError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
+import { openOrMake } from '../core/named.js';
 import { descriptor, type Mapping } from '../mmap/index.js';
 import { type Seal, SharedMemory, sealBits } from './sharedMemory.js';
 
@@ -132,18 +133,10 @@ export function open(name: string): SharedMemory {
  */
 export function openOrCreate(name: string, options: CreateOptions): SharedMemory {
   checkCreate(options);
-  for (;;) {
-    try {
-      return open(name);
-    } catch (error) {
-      if (!(error instanceof IpcError) || error.errno !== -ENOENT) throw error;
-    }
-    try {
-      return create(name, options);
-    } catch (error) {
-      if (!(error instanceof IpcError) || error.errno !== -EEXIST) throw error;
-    }
-  }
+  return openOrMake(
+    () => open(name),
+    () => create(name, options),
+  );
 }
 
 /** Removes the name (shm_unlink(3)); the memory lives on in whoever has it open or mapped. */
