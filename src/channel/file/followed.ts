@@ -71,12 +71,20 @@ export class Followed {
     for (const name of readdirSync(folder)) yield join(folder, name);
   }
 
-  /** Begins to watch; what happens from now on is noticed. Look afterwards, then `wait`. */
-  watch(): Watch {
+  /**
+   * The watch on which to wait, `undefined` if `look` finds something. Whatever happens after the last
+   * look is noticed: it comes after the watch was set, and if it went to another file, which it opened
+   * or turned to, that one is watched and looked at in its turn.
+   */
+  watchUnless(look: () => boolean): Watch | undefined {
     this.#watch ??= new Watch(this.path);
-    this.#watch.clear();
-    this.#watch.set(this.file);
-    return this.#watch;
+    for (;;) {
+      const { file } = this;
+      this.#watch.clear();
+      this.#watch.set(file);
+      if (look()) return undefined;
+      if (this.file === file) return this.#watch;
+    }
   }
 
   close(): void {

@@ -79,8 +79,7 @@ export class RawSource implements Source {
 
   whenReadable(ready: () => void): (() => void) | undefined {
     try {
-      const watch = this.#followed.watch();
-      return this.#available() > 0 || !this.#follow ? undefined : watch.once(ready);
+      return this.#followed.watchUnless(this.#isReady)?.once(ready);
     } catch (why) {
       // It comes out of the call that follows.
       this.#failure = why as Error;
@@ -89,9 +88,10 @@ export class RawSource implements Source {
   }
 
   waitReadable(timeoutMs: number): void {
-    const watch = this.#followed.watch();
-    if (this.#available() === 0 && this.#follow) watch.wait(timeoutMs);
+    this.#followed.watchUnless(this.#isReady)?.wait(timeoutMs);
   }
+
+  readonly #isReady = (): boolean => this.#available() > 0 || !this.#follow;
 
   release(): void {
     this.#followed.close();

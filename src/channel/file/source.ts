@@ -266,8 +266,7 @@ export class LogSource implements Source {
 
   whenReadable(ready: () => void): (() => void) | undefined {
     try {
-      const watch = this.#followed.watch();
-      return this.#isReady() ? undefined : watch.once(ready);
+      return this.#followed.watchUnless(this.#isReady)?.once(ready);
     } catch (why) {
       // It comes out of the call that follows.
       this.#failure = why as Error;
@@ -276,17 +275,16 @@ export class LogSource implements Source {
   }
 
   waitReadable(timeoutMs: number): void {
-    const watch = this.#followed.watch();
-    if (!this.#isReady()) watch.wait(timeoutMs);
+    this.#followed.watchUnless(this.#isReady)?.wait(timeoutMs);
   }
 
   /** Whether there is a message or the end; what is found is left for the call that follows. */
-  #isReady(): boolean {
+  readonly #isReady = (): boolean => {
     if (this.#isFound || this.#over) return true;
     const found = this.#find(this.#gives);
     this.#isFound = found === MESSAGE;
     return found !== NOTHING || !this.#options.follow;
-  }
+  };
 
   async release(): Promise<void> {
     const file = this.#followed.file;
