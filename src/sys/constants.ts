@@ -83,6 +83,7 @@ export const IN_MOVED_TO = 0x80;
 export const IN_CREATE = 0x100;
 export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
+export const IN_Q_OVERFLOW = 0x4000;
 
 /** getrlimit(2). */
 export const RLIMIT_NOFILE = 7;

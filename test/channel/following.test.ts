@@ -1,6 +1,6 @@
 /** What a receiver of `file:` notices although it comes between looking and watching. */
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Followed } from '../../src/channel/file/followed.js';
@@ -9,6 +9,7 @@ import { RawSource } from '../../src/channel/file/raw.js';
 import { LogSource } from '../../src/channel/file/source.js';
 import type { Source } from '../../src/channel/contract.js';
 import { sender as openSender } from '../../src/channel/index.js';
+import { LOCK_EX, LOCK_NB, native } from '../../src/sys/index.js';
 import { pend } from '../../src/core/wait.js';
 import { temporaryFolder } from '../support/folder.js';
 
@@ -91,4 +92,33 @@ test('a raw file that is replaced before it is watched is watched in its new pla
   appendFileSync(path, 'new');
   await told;
   assert.equal(String(raw.take()), 'new');
+});
+
+test('a sender that has closed a replaced log, and has its lock for an instant more, is not waited for', async (t) => {
+  const { path, url, log } = place(t);
+  const first = await openSender(url);
+  await first.send(Buffer.from('old'));
+  await first.flush();
+  first.destroy();
+  await first.closed;
+  assert.equal(String(log.take()), 'old');
+  // The kernel tells of the close and then lets go of the lock: here one holds it and another closes.
+  const holder = openSync(path, 'r');
+  assert.equal(native().flock(holder, LOCK_EX | LOCK_NB), 0);
+  renameSync(path, `${path}.1`);
+  await using second = await openSender(url);
+  await second.send(Buffer.from('new'));
+  await second.close();
+  assert.equal(log.take(), undefined);
+  const told = waiting(log);
+  closeSync(openSync(`${path}.1`, 'a'));
+  await told;
+  assert.equal(log.take(), undefined);
+  assert.equal(
+    log.whenReadable(() => undefined),
+    undefined,
+    'look again',
+  );
+  closeSync(holder);
+  assert.equal(String(log.take()), 'new');
 });

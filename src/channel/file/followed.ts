@@ -1,6 +1,7 @@
 /** The file that a receiver reads: opened when it is there, exchanged when the log goes on in another. */
 import { constants, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { IpcError } from '../../core/errors.js';
 import { statusAt } from '../../core/files.js';
 import { LOCK_SH, LOCK_UN } from '../../sys/index.js';
@@ -8,12 +9,19 @@ import { START_BYTES, startState, u32 } from './format.js';
 import { LogFile } from './logfile.js';
 import { Watch } from './watch.js';
 
+/** The kernel needs some instructions between telling of a close and letting go of the lock, and may be held up among them. */
+const RELEASE_MS = 1000;
+
 /** A path that is followed through rotation. */
 export class Followed {
   readonly path: string;
   /** The file that is read now; `undefined` while there is none. */
   file: LogFile | undefined;
   #watch: Watch | undefined;
+  /** Whether somebody had the lock of a file that was replaced, when last looked at. */
+  #isHeld = false;
+  /** Whoever was seen to close the file has let go of its lock by then. */
+  #releasedBy = 0;
 
   constructor(path: string) {
     this.path = path;
@@ -31,9 +39,10 @@ export class Followed {
    */
   isReplaced(): boolean {
     const file = this.file as LogFile;
-    if (file.named() !== 'other' || !file.lock(LOCK_SH)) return false;
-    file.lock(LOCK_UN);
-    return true;
+    if (file.named() !== 'other') return false;
+    this.#isHeld = !file.lock(LOCK_SH);
+    if (!this.#isHeld) file.lock(LOCK_UN);
+    return !this.#isHeld;
   }
 
   /** Closes the file; the next `open()` takes what the path names then. */
@@ -72,7 +81,7 @@ export class Followed {
   }
 
   /**
-   * The watch on which to wait, `undefined` if `look` finds something. Whatever happens after the last
+   * The watch on which to wait, `undefined` if `look` finds something or is to be repeated. Whatever happens after the last
    * look is noticed: it comes after the watch was set, and if it went to another file, which it opened
    * or turned to, that one is watched and looked at in its turn.
    */
@@ -80,9 +89,12 @@ export class Followed {
     this.#watch ??= new Watch(this.path);
     for (;;) {
       const { file } = this;
-      this.#watch.clear();
+      if (this.#watch.clear()) this.#releasedBy = performance.now() + RELEASE_MS;
       this.#watch.set(file);
+      this.#isHeld = false;
       if (look()) return undefined;
+      // The lock of one that has just closed the file is let go of without an event: look again.
+      if (this.#isHeld && performance.now() < this.#releasedBy) return undefined;
       if (this.file === file) return this.#watch;
     }
   }

@@ -1,9 +1,9 @@
 /**
  * Waiting until a file grows, is cut or renamed, loses its sender, or appears (inotify(7)).
  *
- * What the events say is not looked at: each only means "look again", and whoever waits looks again
+ * What the events say is hardly looked at: each only means "look again", and whoever waits looks again
  * after he has begun to watch. So a queue that overflowed, events of a moment ago and events that
- * the kernel merged make no difference.
+ * the kernel merged make no difference. The exception is the end of a sender, which is told too early.
  */
 import { dirname } from 'node:path';
 import { EAGAIN, EINTR } from '../../core/errno.js';
@@ -18,15 +18,19 @@ import {
   IN_MODIFY,
   IN_MOVED_TO,
   IN_MOVE_SELF,
+  IN_Q_OVERFLOW,
   native,
   POLLIN,
 } from '../../sys/index.js';
+import { u32 } from './format.js';
 import type { LogFile } from './logfile.js';
 
 /** A removed name shows as IN_ATTRIB (the number of links), a killed sender as IN_CLOSE_WRITE. */
 const FILE_EVENTS = IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF | IN_CLOSE_WRITE;
 const FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO;
 
+/** An event: i32 watch, u32 mask, u32 cookie, u32 length of the name that follows. */
+const EVENT_BYTES = 16;
 const events = Buffer.allocUnsafeSlow(4096);
 
 /** An inotify instance for one path. */
@@ -66,12 +70,20 @@ export class Watch extends DescriptorHandle {
     return check(native().inotifyAddWatch(this.fd, path, mask), 'inotify_add_watch', { path: this.path });
   }
 
-  /** Forgets what has happened: call it before looking. */
-  clear(): void {
+  /**
+   * Forgets what has happened: call it before looking. Answers whether somebody closed a descriptor to
+   * write with: the kernel says so before it lets go of the lock, so that comes without another event.
+   */
+  clear(): boolean {
+    let closed = false;
     for (;;) {
       const got = native().read(this.fd, events, 0, events.length);
-      if (got === -EAGAIN) return;
-      if (got !== -EINTR) check(got, 'read', { path: this.path });
+      if (got === -EAGAIN) return closed;
+      if (got === -EINTR) continue;
+      check(got, 'read', { path: this.path });
+      for (let at = 0; at < got; at += EVENT_BYTES + u32(events, at + 12)) {
+        if ((u32(events, at + 4) & (IN_CLOSE_WRITE | IN_Q_OVERFLOW)) !== 0) closed = true;
+      }
     }
   }
 
