@@ -1,12 +1,12 @@
 /** A stream socket that takes connections. */
-import { native, POLLIN, SOCK_STREAM } from '../sys/index.js';
+import { native, POLLIN, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions } from '../core/arguments.js';
 import { EAGAIN, EINTR, errnoNumber } from '../core/errno.js';
 import { argumentError, check } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
-import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import { checkWait, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place } from './address.js';
 import { PathClaim } from './claim.js';
 import { StreamSocket } from './socket.js';
@@ -66,6 +66,28 @@ export class StreamListener extends DescriptorHandle {
     const fd = check(accepted, 'accept', this.#place.subject);
     trace('accept', { ...this.#place.subject, fd });
     return new StreamSocket(fd, `a connection to ${this.#name()}`, this.#place.subject);
+  }
+
+  /**
+   * As `accept`, for one connection only: whoever comes later is refused as if nobody listened, and so is
+   * whoever waits to be let in. With `{ backlog: 0 }` no peer is connected that is not accepted here. After
+   * it, also after an abort, the listener can only be closed.
+   */
+  async acceptLast(options?: WaitOptions): Promise<StreamSocket> {
+    if (options !== undefined) checkWait(options);
+    const somebody = (): true | undefined => ((native().poll(this.fd, POLLIN, 0) & POLLIN) !== 0 ? true : undefined);
+    let why: unknown;
+    try {
+      await whenPossible(this, POLLIN, somebody, options, this.#accepting());
+    } catch (error) {
+      why = error;
+    }
+    this.use();
+    check(native().shutdown(this.fd, SHUT_RD), 'shutdown', this.#place.subject);
+    // Also after an abort: somebody may have connected meanwhile, who must not be left alone.
+    const socket = this.tryAccept();
+    if (socket === undefined) throw why;
+    return socket;
   }
 
   #accepting(): { syscall: string; subject: Place['subject'] } {

@@ -82,6 +82,7 @@ const CLAUSES: readonly Clause[] = [
   ['eight senders share a channel, each in its own order', company.eightSenders, { multiSender: true }],
   ['several senders cannot be asked for where there is one', company.oneSenderOnly, { multiSender: false }],
   ['a second one of a kind is EBUSY and told who the first is', company.busy, {}, (way) => way.exclusive.length > 0],
+  ['senders that come together are served one after the other', company.inTurn, {}, (way) => way.lines],
   ['a worker may be terminated while it waits', company.worker],
 ];
 

@@ -55,6 +55,31 @@ test('the mode is exactly what was asked for, whatever the umask', (t) => {
   }
 });
 
+test('acceptLast takes one connection: those that wait and those that come later are refused', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path, { backlog: 0 });
+  using first = await stream.connect(path);
+  const waiting = Promise.allSettled([stream.connect(path), stream.connect(path)]);
+  using accepted = await listener.acceptLast();
+  for (const one of await waiting) assert.equal(one.status === 'rejected' && one.reason.code, 'ECONNREFUSED');
+  await assert.rejects(stream.connect(path), { code: 'ECONNREFUSED' });
+  await first.write(bytes('hello'));
+  assert.equal(text(await accepted.read()), 'hello');
+});
+
+test('an acceptLast that is late takes who has connected meanwhile, and else nobody can connect any more', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path, { backlog: 0 });
+  using client = await stream.connect(path);
+  using accepted = await listener.acceptLast({ timeoutMs: 0 });
+  assert.equal(accepted.peerCredentials.pid, process.pid);
+  client.close();
+  listener.close();
+  using another = stream.listen(path, { backlog: 0 });
+  await assert.rejects(another.acceptLast({ timeoutMs: 1 }), { code: 'ETIMEDOUT' });
+  await assert.rejects(stream.connect(path), { code: 'ECONNREFUSED' });
+});
+
 test('connections are accepted in every form, and in their order', async (t) => {
   const path = socketPath(t);
   using listener = stream.listen(path);

@@ -54,8 +54,9 @@ export const endpoint: Endpoint = {
     return streamSink(socket, flagOption(url, 'raw'), subjectOf(url));
   },
   async receiver(url, options): Promise<OpenHalf<Source>> {
-    using listener = stream.listen(addressOf(url), { backlog: 1 });
-    const socket = await listener.accept(waiting(options));
+    // Without a backlog: a second sender would be connected, and send, to nobody.
+    using listener = stream.listen(addressOf(url), { backlog: 0 });
+    const socket = await listener.acceptLast(waiting(options));
     setNonBlocking(socket.fd, true);
     return streamSource(socket, flagOption(url, 'raw'), subjectOf(url));
   },

@@ -1,6 +1,7 @@
 /** More than two at one address, and threads. */
 import assert from 'node:assert/strict';
 import type { Plan } from '../programs/messages.js';
+import type { Summary } from '../programs/receiver.js';
 import { assertAll, finish, pair, read, seeds } from '../support/pair.js';
 import type { Test } from '../support/peer.js';
 import type { Way } from '../support/ways.js';
@@ -55,6 +56,38 @@ export async function busy(t: Test, way: Way): Promise<void> {
   await both.sender.ask('close');
   assertAll(await arrived, [plan], 'end');
   await finish(both);
+}
+
+/** Senders that come at the same time, and receivers one after the other: each of them serves one sender. */
+export async function inTurn(t: Test, way: Way): Promise<void> {
+  const seed = seeds(t);
+  const place = way.place(t);
+  const plans: Plan[] = Array.from({ length: 4 }, () => ({ seed: seed(), count: 20, sizes: 'tagged' }));
+  const senders = await Promise.all(plans.map(() => place.start('sender')));
+  const sent = Promise.all(
+    senders.map(async (sender, index) => {
+      await sender.ask('open');
+      await sender.ask('send', plans[index]);
+      await sender.ask('close');
+      return sender.leave();
+    }),
+  );
+  sent.catch(() => {});
+  const receiver = await place.start('receiver');
+  const served = new Set<number>();
+  for (const _ of plans) {
+    await receiver.ask('open');
+    await receiver.ask('expect', plans);
+    const { wrong, ended, received } = await read(receiver);
+    assert.deepEqual({ wrong, ended, count: received.length }, { wrong: null, ended: 'end', count: 1 });
+    const [from, { count }] = received[0] as Summary['received'][0];
+    assert.equal(count, 20);
+    served.add(from);
+    await receiver.ask('close');
+  }
+  assert.equal(served.size, plans.length, 'each sender had a receiver of its own');
+  assert.deepEqual(await sent, ['0', '0', '0', '0']);
+  assert.equal(await receiver.leave(), '0');
 }
 
 /** A worker that is terminated in the middle of a wait; the process goes on. */

@@ -16,6 +16,8 @@ export interface Way {
   readonly named: boolean;
   /** Which ends refuse a second one with EBUSY. */
   readonly exclusive: readonly ('sender' | 'receiver')[];
+  /** A second sender waits for a receiver of its own. */
+  readonly lines: boolean;
   /** Messages that a receiver took are gone for the next one. */
   readonly consumes: boolean;
   /** Each message is with the kernel as soon as it is sent: there is no call that takes several. */
@@ -110,6 +112,7 @@ const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
   scheme,
   named: true,
   exclusive: [],
+  lines: false,
   consumes: true,
   singly: false,
   adopts: false,
@@ -135,12 +138,14 @@ export const fifo = way('fifo', {
 /** A socket with a name in a folder. */
 export const unixPath = way('unix', {
   name: 'unix: with a path',
+  lines: true,
   place: (t) => named(t, (folder) => `unix:${join(folder, 's')}`, others),
 });
 
 /** A socket with an abstract name. */
 export const unixAbstract = way('unix', {
   name: 'unix: with an abstract name',
+  lines: true,
   place: (t) => {
     const name = randomName('conformance');
     return named(
