@@ -4,12 +4,13 @@
  *   --way channel   `await send` and `await receive` of a two-way channel `shm:` with `?spin=0` (default)
  *   --way raw       the same rings, eventfds and loops without the channel: what its promises cost is the difference
  */
-import { RingConsumer } from '../../src/channel/ring/consumer.js';
-import { RingProducer } from '../../src/channel/ring/producer.js';
-import { EventfdWakeup } from '../../src/channel/ring/wakeup.js';
+
 import * as channel from '../../src/channel/index.js';
-import * as eventfd from '../../src/eventfd/index.js';
+import { type RingConsumer, ringConsumer } from '../../src/channel/ring/consumer.js';
+import { type RingProducer, ringProducer } from '../../src/channel/ring/producer.js';
+import { EventfdWakeup } from '../../src/channel/ring/wakeup.js';
 import { keepAlive, letGo } from '../../src/core/loop.js';
+import * as eventfd from '../../src/eventfd/index.js';
 import { startOther } from '../support/pair.js';
 import { Check, Stock } from '../support/payload.js';
 import { now, readOptions, reportRoundTrips, type Work, workArguments } from '../support/report.js';
@@ -53,8 +54,8 @@ class RawSide {
   readonly #message: Uint8Array;
 
   constructor(to: ArrayBuffer, from: ArrayBuffer, wakeup: EventfdWakeup, message: Uint8Array) {
-    this.#to = new RingProducer(to, CAPACITY);
-    this.#from = new RingConsumer(from, CAPACITY);
+    this.#to = ringProducer(to, CAPACITY);
+    this.#from = ringConsumer(from, CAPACITY);
     this.#wakeup = wakeup;
     this.#message = message;
   }

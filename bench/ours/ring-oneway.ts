@@ -5,14 +5,15 @@
  *   --publish N                the producer publishes after every N messages (default 1)
  *   --mode copy|place          copied in and out (default), or its fields written and read in the ring as 32-bit integers
  */
-import { RingConsumer } from '../../src/channel/ring/consumer.js';
-import { RingProducer } from '../../src/channel/ring/producer.js';
+import { type RingConsumer, ringConsumer } from '../../src/channel/ring/consumer.js';
+import { type RingProducer, ringProducer } from '../../src/channel/ring/producer.js';
 import { startOther } from '../support/pair.js';
 import { Check, Stock, stamp } from '../support/payload.js';
 import { now, readOptions, reportOneWay, type Work, workArguments } from '../support/report.js';
 import { CAPACITY, makeRings, openRing } from './memory.js';
 
 const MIX = 0x9e3779b1 | 0;
+let rested = 0;
 
 /** One array is sent again and again, as who allocates nothing does it. A block is the stock of a single message. */
 function sendCopied(ring: RingProducer, work: Work, publish: number): void {
@@ -69,37 +70,56 @@ function sendInPlace(ring: RingProducer, words: Int32Array, work: Work, publish:
   ring.show();
 }
 
+/**
+ * Waits until there is something. C pauses between two looks with an instruction; here it is arithmetic, and longer the
+ * longer nothing comes, up to a microsecond: a look takes the line with the tail from the producer, which then
+ * waits for it, so that who looks at once after each message gets them one by one.
+ */
+function rest(ring: RingConsumer, more: boolean): void {
+  let pause = 16;
+  let idle = 1;
+  while (more && !ring.ready()) {
+    for (let i = 0; i < pause; i++) idle = (Math.imul(idle, MIX) + i) | 0;
+    if (pause < 1024) pause *= 2;
+  }
+  rested ^= idle;
+}
+
 /** Receives until so many messages have come; room is given back as in `bench/c/ring-oneway.c`. */
 function receiveCopied(ring: RingConsumer, check: Check, until: number): void {
   const message = new Uint8Array(new ArrayBuffer(check.size));
   const words = new Int32Array(message.buffer);
+  const longs = new BigInt64Array(message.buffer, 0, check.size >> 3);
+  const small = check.size === 64;
   const eighth = CAPACITY >> 3;
   while (check.count < until) {
     while (check.count < until) {
       const length = ring.popInto(message);
       if (length < 0) break;
       if (length !== check.size) throw new Error(`a message of ${length} bytes`);
-      check.seeWords(words, 0);
-      if (ring.unreleased >= eighth) ring.release();
+      if (small) check.seeLongs(longs, words, 0);
+      else check.seeWords(words, 0);
+      if (ring.unreleased() >= eighth) ring.release();
     }
     ring.release();
-    while (check.count < until && !ring.ready);
+    rest(ring, check.count < until);
   }
 }
 
 function receiveInPlace(ring: RingConsumer, words: Int32Array, check: Check, until: number): void {
+  const longs = new BigInt64Array(words.buffer);
   const eighth = CAPACITY >> 3;
   while (check.count < until) {
     while (check.count < until) {
       const at = ring.peek();
       if (at < 0) break;
-      if (ring.length !== check.size) throw new Error(`a message of ${ring.length} bytes`);
-      check.seeWords(words, at >> 2);
+      if (ring.length() !== check.size) throw new Error(`a message of ${ring.length()} bytes`);
+      check.seeLongs(longs, words, at >> 3);
       ring.skip();
-      if (ring.unreleased >= eighth) ring.release();
+      if (ring.unreleased() >= eighth) ring.release();
     }
     ring.release();
-    while (check.count < until && !ring.ready);
+    rest(ring, check.count < until);
   }
 }
 
@@ -109,7 +129,7 @@ async function main(): Promise<void> {
   const mode = text('mode', 'copy');
   if (words[0] === 'send') {
     const memory = openRing(words[1]!);
-    const ring = new RingProducer(memory.buffer, CAPACITY);
+    const ring = ringProducer(memory.buffer, CAPACITY);
     if (mode === 'copy') sendCopied(ring, work, publish);
     else sendInPlace(ring, memory.int32, work, publish);
     return;
@@ -119,7 +139,7 @@ async function main(): Promise<void> {
   const memory = rings[0]!;
   const args = ['send', names[0]!, '--publish', String(publish), '--mode', mode, ...workArguments(work)];
   const sender = startOther(import.meta.url, args, descriptors);
-  const ring = new RingConsumer(memory.buffer, CAPACITY);
+  const ring = ringConsumer(memory.buffer, CAPACITY);
   const check = new Check(work.size);
   const receive = (until: number): void => {
     if (mode === 'copy') receiveCopied(ring, check, until);

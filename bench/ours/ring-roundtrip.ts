@@ -2,8 +2,8 @@
  * Round trips over two rings, both sides looking again and again: the parent sends, the child copies the message out
  * and sends it back. Time is taken for groups of 16, as in `bench/c/ring-roundtrip.c`.
  */
-import { RingConsumer } from '../../src/channel/ring/consumer.js';
-import { RingProducer } from '../../src/channel/ring/producer.js';
+import { type RingConsumer, ringConsumer } from '../../src/channel/ring/consumer.js';
+import { type RingProducer, ringProducer } from '../../src/channel/ring/producer.js';
 import { startOther } from '../support/pair.js';
 import { Check, Stock } from '../support/payload.js';
 import { now, readOptions, reportRoundTrips, type Work, workArguments } from '../support/report.js';
@@ -26,7 +26,7 @@ function put(ring: RingProducer, message: Uint8Array): void {
 /** Room is given back by eighths of the ring, as the channel does it. */
 function take(ring: RingConsumer, message: Uint8Array): void {
   while (ring.popInto(message) < 0);
-  if (ring.unreleased >= CAPACITY >> 3) ring.release();
+  if (ring.unreleased() >= CAPACITY >> 3) ring.release();
 }
 
 function answer(from: RingConsumer, to: RingProducer, work: Work): void {
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   const work = wholeGroups(asked);
   if (words[0] === 'answer') {
     const [there, back] = words.slice(1).map(openRing);
-    answer(new RingConsumer(there!.buffer, CAPACITY), new RingProducer(back!.buffer, CAPACITY), work);
+    answer(ringConsumer(there!.buffer, CAPACITY), ringProducer(back!.buffer, CAPACITY), work);
     return;
   }
   const { rings, names, descriptors, forget } = makeRings(text('mechanism', 'shm'), 2);
@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   const other = startOther(import.meta.url, ['answer', ...names, ...workArguments(work)], descriptors);
   const check = new Check(work.size);
   const samples = new Float64Array(work.count / GROUP);
-  ask(new RingProducer(there!.buffer, CAPACITY), new RingConsumer(back!.buffer, CAPACITY), work, check, samples);
+  ask(ringProducer(there!.buffer, CAPACITY), ringConsumer(back!.buffer, CAPACITY), work, check, samples);
   const ended = await other.ended;
   forget();
   reportRoundTrips(work.size, samples, GROUP, ended && check.passed(work.total));

@@ -5,9 +5,9 @@
  *   node dist/bench/ours/steps.js [--size BYTES]     a multiple of 8, 8 to 1024, 64 if omitted
  */
 import * as channel from '../../src/channel/index.js';
-import { RingConsumer } from '../../src/channel/ring/consumer.js';
+import { ringConsumer } from '../../src/channel/ring/consumer.js';
 import { formatRing, ringBytes } from '../../src/channel/ring/memory.js';
-import { RingProducer } from '../../src/channel/ring/producer.js';
+import { ringProducer } from '../../src/channel/ring/producer.js';
 import * as mmap from '../../src/mmap/index.js';
 import { readOptions } from '../support/report.js';
 import { CAPACITY } from './memory.js';
@@ -39,8 +39,8 @@ class Steps {
 function ringSteps(steps: Steps, size: number): void {
   using memory = mmap.anonymous(ringBytes(CAPACITY));
   formatRing(memory, CAPACITY);
-  const producer = new RingProducer(memory.buffer, CAPACITY);
-  const consumer = new RingConsumer(memory.buffer, CAPACITY);
+  const producer = ringProducer(memory.buffer, CAPACITY);
+  const consumer = ringConsumer(memory.buffer, CAPACITY);
   const same = new Uint8Array(size);
   const others = Array.from({ length: BATCH }, () => new Uint8Array(size));
   const into = new Uint8Array(size);

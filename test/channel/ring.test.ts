@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RingConsumer } from '../../src/channel/ring/consumer.js';
+import { type RingConsumer, ringConsumer } from '../../src/channel/ring/consumer.js';
 import { HEAD, HEADER_BYTES, LEAST_CAPACITY, roundCapacity, TAIL } from '../../src/channel/ring/layout.js';
 import { checkRing, formatRing, hasJoined, joinRing, ringBytes } from '../../src/channel/ring/memory.js';
-import { RingProducer } from '../../src/channel/ring/producer.js';
+import { type RingProducer, ringProducer } from '../../src/channel/ring/producer.js';
 import { anonymous, type Mapping } from '../../src/mmap/index.js';
 
 interface Ring extends Disposable {
@@ -19,8 +19,8 @@ function makeRing(capacity = LEAST_CAPACITY, start = 0): Ring {
   memory.int32[TAIL] = start;
   return {
     memory,
-    producer: new RingProducer(memory.buffer, capacity),
-    consumer: new RingConsumer(memory.buffer, capacity),
+    producer: ringProducer(memory.buffer, capacity),
+    consumer: ringConsumer(memory.buffer, capacity),
     [Symbol.dispose]: () => memory.close(),
   };
 }
@@ -153,10 +153,10 @@ test('the end is seen after the last message', () => {
   using ring = makeRing();
   ring.producer.push(new Uint8Array(8));
   ring.producer.end();
-  assert.equal(ring.consumer.ended, false);
+  assert.equal(ring.consumer.ended(), false);
   ring.consumer.peek();
   ring.consumer.skip();
-  assert.equal(ring.consumer.ended, true);
+  assert.equal(ring.consumer.ended(), true);
 });
 
 test('garbage in any word of the header or of a record is an error or plain data, never more', () => {

@@ -9,7 +9,7 @@
  * object is a leftover, its name is removed and a new one made. The object comes into the world
  * complete (O_TMPFILE and linkat), so there is exactly one maker and nobody sees a half-made ring.
  */
-import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
+
 import { callBlocking } from '../../core/blocking.js';
 import { EAGAIN, EEXIST, ENOENT } from '../../core/errno.js';
 import { check, IpcError } from '../../core/errors.js';
@@ -18,14 +18,15 @@ import type { WaitOptions } from '../../core/wait.js';
 import { Waits } from '../../core/waits.js';
 import type { Mapping } from '../../mmap/index.js';
 import * as shm from '../../shm/index.js';
+import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
 import type { Sink, Source } from '../contract.js';
 import type { Endpoint, OpenHalf } from '../endpoint.js';
-import { RingConsumer } from '../ring/consumer.js';
+import { ringConsumer } from '../ring/consumer.js';
 import { CONSUMER_ASLEEP, PRODUCER_ASLEEP } from '../ring/layout.js';
 import type { Link } from '../ring/link.js';
 import { checkRing, formatRing, hasJoined, joinRing, pidOf, type Role, ringBytes } from '../ring/memory.js';
 import { capacityOption, spinOption } from '../ring/options.js';
-import { RingProducer } from '../ring/producer.js';
+import { ringProducer } from '../ring/producer.js';
 import { busy, Deadline } from '../ring/rendezvous.js';
 import { ringSink } from '../ring/sink.js';
 import { ringSource } from '../ring/source.js';
@@ -243,10 +244,10 @@ export const endpoint: Endpoint = {
   options: ['capacity', 'spin', 'anyowner'],
   async sender(url, options): Promise<OpenHalf<Sink>> {
     const { joined, link } = await join(url, 'sender', options);
-    return ringSink(new RingProducer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
+    return ringSink(ringProducer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
   },
   async receiver(url, options): Promise<OpenHalf<Source>> {
     const { joined, link } = await join(url, 'receiver', options);
-    return ringSource(new RingConsumer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
+    return ringSource(ringConsumer(joined.memory.buffer, joined.capacity), link, url.href, spinOption(url));
   },
 };

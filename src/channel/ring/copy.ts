@@ -2,7 +2,7 @@
  * Copying a short message between a user's array and the ring, as fast as JavaScript can.
  *
  * `set` costs a call into C++ each time, 12 to 15 ns, and copying only a part of an array costs
- * another view of it, 40 ns more. The same in 64-bit words is inlined and takes 3 to 9 for 64 bytes
+ * another view of it, 40 ns more. The same in 64-bit words is inlined and takes 4 for 64 bytes
  * (docs/design/ring.md). It needs a BigInt64Array over the same bytes, which costs 60 ns to make;
  * but who sends or receives without allocating uses one array again and again, so the words of the
  * last array are kept. They are made when it comes for the second time in a row: who always sends
@@ -15,31 +15,41 @@ export const MOST_INTO_RING = IN_WORDS ? 128 : 0;
 export const MOST_OUT_OF_RING = IN_WORDS ? 256 : 0;
 const NO_WORDS = new BigInt64Array(0);
 
-/** The 64-bit words of the array that was used last. */
-export class LastArray {
-  #array: Uint8Array | undefined;
-  #words: BigInt64Array | undefined;
+/** The array that was used last, and the whole 64-bit words in it: none as long as it came only once. */
+export interface LastArray {
+  array: Uint8Array | undefined;
+  cameTwice: boolean;
+  words: BigInt64Array;
+}
 
-  /** As many whole words as `array` has, if it is the same as last time. Those of a detached array are gone with it. */
-  wordsOf(array: Uint8Array): BigInt64Array {
-    if (array !== this.#array) {
-      this.#array = array;
-      this.#words = undefined;
-      return NO_WORDS;
-    }
-    return this.#words ?? this.#make(array);
-  }
+/** No array yet. */
+export function noArray(): LastArray {
+  return { array: undefined, cameTwice: false, words: NO_WORDS };
+}
 
-  #make(array: Uint8Array): BigInt64Array {
-    const { length, byteOffset } = array;
-    // A detached array has length 0, and no views can be made of it.
-    const possible = byteOffset % 8 === 0 && length >= 8 && length <= MOST_OUT_OF_RING;
-    this.#words = possible ? new BigInt64Array(array.buffer, byteOffset, length >> 3) : NO_WORDS;
-    return this.#words;
+/** `array` is used, and has no words yet. Those of a detached array are gone with it. */
+export function remember(last: LastArray, array: Uint8Array): void {
+  if (last.array !== array) {
+    last.array = array;
+    last.cameTwice = false;
+    last.words = NO_WORDS;
+  } else if (!last.cameTwice) {
+    last.cameTwice = true;
+    last.words = wordsOf(array);
   }
 }
 
-/** Copies `count` words; by eight where there are as many. */
+function wordsOf(array: Uint8Array): BigInt64Array {
+  const { length, byteOffset } = array;
+  // A detached array has length 0, and no views can be made of it.
+  const possible = byteOffset % 8 === 0 && length >= 8 && length <= MOST_OUT_OF_RING;
+  return possible ? new BigInt64Array(array.buffer, byteOffset, length >> 3) : NO_WORDS;
+}
+
+/**
+ * Copies `count` words. A message of 64 bytes is the one to be quick with, and goes without a loop:
+ * `| 0` tells V8 that no sum overflows, and what remains of a word is two comparisons, a load and a store.
+ */
 export function copyWords(
   to: BigInt64Array,
   toIndex: number,
@@ -47,18 +57,18 @@ export function copyWords(
   fromIndex: number,
   count: number,
 ): void {
-  let next = 0;
-  for (; next + 8 <= count; next += 8) {
-    const a = toIndex + next;
-    const b = fromIndex + next;
-    to[a] = from[b] as bigint;
-    to[a + 1] = from[b + 1] as bigint;
-    to[a + 2] = from[b + 2] as bigint;
-    to[a + 3] = from[b + 3] as bigint;
-    to[a + 4] = from[b + 4] as bigint;
-    to[a + 5] = from[b + 5] as bigint;
-    to[a + 6] = from[b + 6] as bigint;
-    to[a + 7] = from[b + 7] as bigint;
+  if (count === 8) {
+    to[toIndex] = from[fromIndex] as bigint;
+    to[(toIndex + 1) | 0] = from[(fromIndex + 1) | 0] as bigint;
+    to[(toIndex + 2) | 0] = from[(fromIndex + 2) | 0] as bigint;
+    to[(toIndex + 3) | 0] = from[(fromIndex + 3) | 0] as bigint;
+    to[(toIndex + 4) | 0] = from[(fromIndex + 4) | 0] as bigint;
+    to[(toIndex + 5) | 0] = from[(fromIndex + 5) | 0] as bigint;
+    to[(toIndex + 6) | 0] = from[(fromIndex + 6) | 0] as bigint;
+    to[(toIndex + 7) | 0] = from[(fromIndex + 7) | 0] as bigint;
+    return;
   }
-  for (; next < count; next++) to[toIndex + next] = from[fromIndex + next] as bigint;
+  for (let next = 0; next < count; next = (next + 1) | 0) {
+    to[(toIndex + next) | 0] = from[(fromIndex + next) | 0] as bigint;
+  }
 }

@@ -3,29 +3,29 @@
  * wake its ends. The socket stays: its hang-up is how either side learns of the other's end.
  */
 import { constants } from 'node:fs';
-import {
-  F_DUPFD_CLOEXEC,
-  F_SEAL_GROW,
-  F_SEAL_SHRINK,
-  F_GET_SEALS,
-  native,
-  POLLHUP,
-  POLLRDHUP,
-} from '../../sys/index.js';
 import { check, IpcError } from '../../core/errors.js';
 import { isKind, statusOf } from '../../core/files.js';
 import { type EdgeWatch, watchEdges } from '../../core/readiness.js';
 import type { WaitOptions } from '../../core/wait.js';
-import { type Mapping, descriptor } from '../../mmap/index.js';
+import { descriptor, type Mapping } from '../../mmap/index.js';
 import * as shm from '../../shm/index.js';
+import {
+  F_DUPFD_CLOEXEC,
+  F_GET_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  native,
+  POLLHUP,
+  POLLRDHUP,
+} from '../../sys/index.js';
 import type { StreamSocket } from '../../unix/index.js';
 import type { Sink, Source } from '../contract.js';
 import type { OpenHalf } from '../endpoint.js';
-import { RingConsumer } from './consumer.js';
+import { ringConsumer } from './consumer.js';
 import { closeAll, hear, type Note, RING, tell } from './handshake.js';
 import type { Link } from './link.js';
 import { checkRing, formatRing, joinRing, ringBytes } from './memory.js';
-import { RingProducer } from './producer.js';
+import { ringProducer } from './producer.js';
 import { ringSink } from './sink.js';
 import { ringSource } from './source.js';
 import { EventfdWakeup } from './wakeup.js';
@@ -101,7 +101,7 @@ export async function giveRing(
     await tell(socket, RING, options.capacity, [memfd.fd, ...bells], waiting);
     const [toReceiver, toSender] = bells as [number, number];
     const link = new SocketLink(memory, new EventfdWakeup(toSender, toReceiver), socket, ended);
-    return ringSink(new RingProducer(memory.buffer, options.capacity), link, options.url, options.spinMs);
+    return ringSink(ringProducer(memory.buffer, options.capacity), link, options.url, options.spinMs);
   } catch (error) {
     closeAll(bells);
     memory.close();
@@ -143,7 +143,7 @@ export async function takeRing(
     native().close(note.fds[0] as number);
     const [toReceiver, toSender] = note.fds.slice(1) as [number, number];
     const link = new SocketLink(memory, new EventfdWakeup(toReceiver, toSender), socket, ended);
-    return ringSource(new RingConsumer(memory.buffer, capacity), link, options.url, options.spinMs);
+    return ringSource(ringConsumer(memory.buffer, capacity), link, options.url, options.spinMs);
   } catch (error) {
     closeAll(note.fds);
     memory?.close();

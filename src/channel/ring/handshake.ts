@@ -6,9 +6,10 @@
  * who has that role. Then each side that sends makes a ring and hands it over with RING: its memfd,
  * the eventfd that wakes the receiver, the eventfd that wakes the sender.
  */
-import { native } from '../../sys/index.js';
+
 import { IpcError } from '../../core/errors.js';
 import type { WaitOptions } from '../../core/wait.js';
+import { native } from '../../sys/index.js';
 import type { StreamSocket } from '../../unix/index.js';
 
 const MAGIC = 0x4d485349;

@@ -6,10 +6,10 @@
  * The first goes on listening for as long as the pair lasts, to tell whoever comes third that the
  * channel is taken, and by whom.
  */
-import { ECONNREFUSED, EADDRINUSE } from '../../core/errno.js';
+import { EADDRINUSE, ECONNREFUSED } from '../../core/errno.js';
 import { AbortError, IpcError, timeoutError } from '../../core/errors.js';
 import { checkTimeout, pend, type WaitOptions } from '../../core/wait.js';
-import { stream, type StreamListener, type StreamSocket } from '../../unix/index.js';
+import { type StreamListener, type StreamSocket, stream } from '../../unix/index.js';
 import { ACCEPT, BUSY, HELLO, hear, ROLES, tell } from './handshake.js';
 
 /** Whom to meet, and how. */

@@ -50,10 +50,10 @@ export class RingSink implements Sink {
 
   offer(message: Uint8Array): boolean {
     const ring = this.#ring;
-    const isFirst = ring.unpublished === 0;
+    const isFirst = ring.unpublished() === 0;
     if (ring.push(message)) {
       // A receiver that sleeps wakes up while the rest is written.
-      if (isFirst ? ring.consumerSeemsAsleep : ring.unpublished >= PUBLISH_BYTES && ring.show()) this.publish();
+      if (isFirst ? ring.consumerSeemsAsleep() : ring.unpublished() >= PUBLISH_BYTES && ring.show()) this.publish();
       return true;
     }
     this.publish();
@@ -89,7 +89,7 @@ export class RingSink implements Sink {
   }
 
   get idle(): boolean {
-    return this.#ring.unpublished === 0;
+    return this.#ring.unpublished() === 0;
   }
 
   publish(): boolean {
@@ -113,7 +113,7 @@ export class RingSink implements Sink {
 
   commit(length: number): void {
     this.#ring.commit(length);
-    if (this.#ring.unpublished >= PUBLISH_BYTES && this.#ring.show()) this.publish();
+    if (this.#ring.unpublished() >= PUBLISH_BYTES && this.#ring.show()) this.publish();
   }
 
   /** Also true if the memory is corrupt: the next offer says so to whoever waits, and this is called by the loop. */

@@ -47,7 +47,7 @@ export class RingSource implements Source {
   /** The sender is gone: what it published is still there to be read. */
   lose(): Error | undefined {
     this.#gone = true;
-    return this.#ring.markedEnd ? undefined : this.#senderGone();
+    return this.#ring.markedEnd() ? undefined : this.#senderGone();
   }
 
   #senderGone(): IpcError {
@@ -65,7 +65,7 @@ export class RingSource implements Source {
       if (at < 0) return this.#nothing() ? null : undefined;
       const message = this.#message(at);
       this.#cuttable?.checkIntact();
-      if (this.#ring.unreleased >= this.#eighth) this.#release();
+      if (this.#ring.unreleased() >= this.#eighth) this.#release();
       if (message !== undefined) return message;
     }
   }
@@ -77,7 +77,7 @@ export class RingSource implements Source {
       if (at < 0) break;
       const message = this.#message(at);
       this.#cuttable?.checkIntact();
-      if (this.#ring.unreleased >= this.#eighth) this.#release();
+      if (this.#ring.unreleased() >= this.#eighth) this.#release();
       if (message === undefined) continue;
       list.push(message);
       count++;
@@ -96,8 +96,8 @@ export class RingSource implements Source {
       while (count < most) {
         const at = this.#peek();
         if (at < 0) break;
-        if (ring.kind === WHOLE) {
-          const end = at + ring.length;
+        if (ring.kind() === WHOLE) {
+          const end = at + ring.length();
           ring.skip();
           count++;
           visit(ring.bytes, at, end);
@@ -108,7 +108,7 @@ export class RingSource implements Source {
             visit(message as Buffer, 0, message.length);
           }
         }
-        if (ring.unreleased >= this.#eighth) this.#release();
+        if (ring.unreleased() >= this.#eighth) this.#release();
       }
     } finally {
       this.#release();
@@ -135,17 +135,18 @@ export class RingSource implements Source {
   #nothing(): boolean {
     this.#release();
     this.#cuttable?.checkIntact();
-    if (this.#ring.ended) {
+    if (this.#ring.ended()) {
       if (this.#long !== undefined) throw corrupt('the end in the middle of a message');
       return true;
     }
-    if (this.#gone && !this.#ring.ready) throw this.#senderGone();
+    if (this.#gone && !this.#ring.ready()) throw this.#senderGone();
     return false;
   }
 
   /** The message that the record at `at` is or completes, as the caller's own bytes. */
   #message(at: number): Uint8Array | undefined {
-    const { kind, length } = this.#ring;
+    const kind = this.#ring.kind();
+    const length = this.#ring.length();
     if (kind === WHOLE) {
       const message = this.#copy(at, length);
       this.#ring.skip();
@@ -205,7 +206,7 @@ export class RingSource implements Source {
   /** Also true if the memory is corrupt: the next take says so to whoever waits, and this is called by the loop. */
   readonly #changed = (): boolean => {
     try {
-      return this.#gone || this.#ring.ready || this.#ring.markedEnd;
+      return this.#gone || this.#ring.ready() || this.#ring.markedEnd();
     } catch {
       return true;
     }

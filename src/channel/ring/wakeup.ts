@@ -2,10 +2,11 @@
  * How one side of a ring wakes the other, once that has said in the ring's memory that it sleeps:
  * through an eventfd where the two have exchanged some, else through a futex on the very word.
  */
-import { type NativeMapping, native, POLLIN } from '../../sys/index.js';
+
 import { callBlocking } from '../../core/blocking.js';
 import { type EdgeWatch, watchEdges } from '../../core/readiness.js';
 import { Waits } from '../../core/waits.js';
+import { type NativeMapping, native, POLLIN } from '../../sys/index.js';
 
 /** Waking, and being woken. */
 export interface Wakeup {
