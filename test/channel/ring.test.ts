@@ -159,6 +159,15 @@ test('the end is seen after the last message', () => {
   assert.equal(ring.consumer.ended(), true);
 });
 
+test('a consumer that fell asleep before the last messages and the end came is woken by them', () => {
+  using ring = makeRing();
+  ring.producer.push(new Uint8Array(8));
+  assert.equal(ring.consumer.sleep(), true, 'it is not published yet');
+  assert.equal(ring.producer.end(), true, 'wake it');
+  assert.equal(ring.consumer.popInto(new Uint8Array(8)), 8);
+  assert.equal(ring.consumer.ended(), true);
+});
+
 test('garbage in any word of the header or of a record is an error or plain data, never more', () => {
   const edges = [
     0,

@@ -209,9 +209,9 @@ export function ringProducer(buffer: ArrayBuffer, capacity: number): RingProduce
     publish,
 
     end() {
-      publish();
+      const slept = publish();
       Atomics.store(int32, ENDED, 1);
-      return Atomics.exchange(int32, CONSUMER_ASLEEP, 0) !== 0;
+      return Atomics.exchange(int32, CONSUMER_ASLEEP, 0) !== 0 || slept;
     },
 
     sleep(length) {
