@@ -51,9 +51,9 @@ export class Outbox {
     return this.#queue.bytes;
   }
 
-  /** Whether the end mark is on its way. */
-  get ending(): boolean {
-    return this.#ending !== undefined;
+  /** Whether the end mark was taken, and with it everything before. */
+  get endTaken(): boolean {
+    return this.#endTaken;
   }
 
   /** Waits until this message was taken, behind the others. It is withdrawn only if nothing of it was taken. */

@@ -227,9 +227,9 @@ export class Sender extends ChannelEnd {
     this.closing.fail(why);
   }
 
-  /** Told by the mechanism that nobody receives any more. @internal */
+  /** Told by the mechanism that nobody receives any more. A receiver may leave once it can have had the end. @internal */
   peerGone(why: Error | undefined): void {
-    if (why !== undefined && !this.#outbox.ending) this.#break(why);
+    if (why !== undefined && !this.#outbox.endTaken) this.#break(why);
   }
 
   /**

@@ -1,0 +1,26 @@
+/** Waits at an end of a channel while something else happens to it: none is forgotten. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { receiver as openReceiver, sender as openSender } from '../../src/channel/index.js';
+import { randomName, temporaryFolder } from '../support/folder.js';
+
+/** A wait that was forgotten fails its test, instead of keeping the process for ever. */
+const LIMIT = { timeout: 20_000 };
+
+for (const scheme of ['fifo:', 'unix:', 'shm:', 'posixshm:']) {
+  test(`a close over ${scheme} that waits for room ends with EPIPE when the receiver goes away`, LIMIT, async (t) => {
+    const name = randomName('gone');
+    const rest = { 'fifo:': join(temporaryFolder(t), 'f'), 'unix:': `@${name}`, 'posixshm:': `/${name}` }[scheme];
+    const url = `${scheme}${rest ?? name}`;
+    const [sender, receiver] = await Promise.all([openSender(url, { highWaterMark: 1 << 24 }), openReceiver(url)]);
+    const gone = { code: 'EPIPE' };
+    const sends = Array.from({ length: 8 }, () => sender.send(new Uint8Array(1 << 20)));
+    const closing = sender.close();
+    const failed = [...sends.slice(-1), closing].map((wait) => assert.rejects(wait, gone));
+    for (const send of sends) send.catch(() => undefined);
+    receiver.destroy();
+    await Promise.all(failed);
+    await assert.rejects(sender.closed, gone);
+  });
+}
