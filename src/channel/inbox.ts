@@ -72,9 +72,10 @@ export class Inbox {
 
   readonly #onReadable = (): void => {
     this.#stopListening = undefined;
-    while (this.#waiting.length > 0) {
-      if (!(this.#waiting[0] as Waiting).attempt()) break;
-      this.#waiting.shift();
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (!first.attempt()) break;
+      // What the attempt has run may have ended this very wait: then another one is first now.
+      if (this.#waiting[0] === first) this.#waiting.shift();
     }
     if (this.#waiting.length > 0) this.#listen();
   };

@@ -24,3 +24,17 @@ for (const scheme of ['fifo:', 'unix:', 'shm:', 'posixshm:']) {
     await assert.rejects(sender.closed, gone);
   });
 }
+
+test('a visit that aborts its own drain leaves the waits behind it in their places', async () => {
+  const url = `shm:${randomName('visit')}`;
+  const [sender, receiver] = await Promise.all([openSender(url), openReceiver(url)]);
+  const abort = new AbortController();
+  const drain = receiver.drain(() => abort.abort(), { signal: abort.signal });
+  const next = receiver.receive({ timeoutMs: LIMIT.timeout });
+  await sender.send(Buffer.from('visited'));
+  await assert.rejects(drain, { code: 'ABORT_ERR' });
+  await sender.send(Buffer.from('received'));
+  await sender.close();
+  assert.equal(String(await next), 'received');
+  await receiver.close();
+});
