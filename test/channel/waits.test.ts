@@ -2,6 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { formatRing, joinRing, ringBytes } from '../../src/channel/ring/memory.js';
+import { CONSUMER_ASLEEP } from '../../src/channel/ring/layout.js';
+import { ringProducer } from '../../src/channel/ring/producer.js';
+import { RingSink } from '../../src/channel/ring/sink.js';
+import { Sender } from '../../src/channel/sender.js';
+import { anonymous } from '../../src/mmap/index.js';
 import { receiver as openReceiver, sender as openSender } from '../../src/channel/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
 
@@ -37,4 +43,35 @@ test('a visit that aborts its own drain leaves the waits behind it in their plac
   await sender.close();
   assert.equal(String(await next), 'received');
   await receiver.close();
+});
+
+test('a receiver that falls asleep while claimed room is committed is woken at the end of the turn', async () => {
+  const capacity = 1 << 16;
+  using memory = anonymous(ringBytes(capacity));
+  formatRing(memory, capacity);
+  joinRing(memory, 'sender');
+  let rings = 0;
+  const wakeup = {
+    ringPeer: () => rings++,
+    listen: () => () => undefined,
+    block: () => undefined,
+    close: () => undefined,
+  };
+  const link = {
+    wakeup,
+    cuttable: undefined,
+    peerAlive: () => true,
+    whenPeerGone: () => undefined,
+    release: () => undefined,
+  };
+  const sink = new RingSink(ringProducer(memory.buffer, capacity), link, 'shm:claimed', 0);
+  const traits = { connected: true, retains: false, bounded: true, multiSender: false };
+  const sender = new Sender('shm:claimed', traits, sink);
+  assert.ok(sender.claim(4096));
+  sender.commit();
+  // It has looked before the processor that committed showed its store, and says that it sleeps.
+  Atomics.store(memory.int32, CONSUMER_ASLEEP, 1);
+  await new Promise(setImmediate);
+  assert.equal(rings, 1);
+  sender.destroy();
 });

@@ -26,6 +26,8 @@ const PUBLISHED = 2;
 const HEAD_SEEN = 3;
 /** The longest payload that the claimed room has, -1 without a claim. */
 const CLAIMED = 4;
+/** 1 if `show` has guessed and `publish` not looked yet. */
+const GUESSED = 5;
 
 /** The error for words in shared memory that cannot be: the other side broke the rules. */
 export function corrupt(what: string): IpcError {
@@ -53,6 +55,8 @@ export interface RingProducer {
   hasRoom(length: number): boolean;
   /** Bytes that are written and not published. */
   unpublished(): number;
+  /** Whether nothing is left for `publish` to do: all is visible, and a consumer that sleeps was found. */
+  idle(): boolean;
   /** A guess: what is read may be a moment old. */
   consumerSeemsAsleep(): boolean;
   /**
@@ -79,7 +83,7 @@ export function ringProducer(buffer: ArrayBuffer, capacity: number): RingProduce
   const int32 = new Int32Array(buffer, 0, (HEADER_BYTES + capacity) >> 2);
   const words = new BigInt64Array(buffer, 0, (HEADER_BYTES + capacity) >> 3);
   const mask = capacity - 1;
-  const own = ownWords(5);
+  const own = ownWords(6);
   /** The first 8 bytes of the record written last: the second 4 are 0. */
   const header = ownWords(2);
   const headerWord = new BigInt64Array(header.buffer, 0, 1);
@@ -161,6 +165,7 @@ export function ringProducer(buffer: ArrayBuffer, capacity: number): RingProduce
   function publish(): boolean {
     Atomics.store(int32, TAIL, own[WRITTEN] as number);
     own[PUBLISHED] = own[WRITTEN] as number;
+    own[GUESSED] = 0;
     return Atomics.load(int32, CONSUMER_ASLEEP) !== 0 && Atomics.exchange(int32, CONSUMER_ASLEEP, 0) !== 0;
   }
 
@@ -197,12 +202,15 @@ export function ringProducer(buffer: ArrayBuffer, capacity: number): RingProduce
 
     unpublished: () => ((own[WRITTEN] as number) - (own[PUBLISHED] as number)) | 0,
 
+    idle: () => own[WRITTEN] === own[PUBLISHED] && own[GUESSED] === 0,
+
     consumerSeemsAsleep,
 
     show() {
       if (STORES_IN_ORDER) int32[TAIL] = own[WRITTEN] as number;
       else Atomics.store(int32, TAIL, own[WRITTEN] as number);
       own[PUBLISHED] = own[WRITTEN] as number;
+      own[GUESSED] = 1;
       return consumerSeemsAsleep();
     },
 

@@ -89,7 +89,7 @@ export class RingSink implements Sink {
   }
 
   get idle(): boolean {
-    return this.#ring.unpublished() === 0;
+    return this.#ring.idle();
   }
 
   publish(): boolean {
