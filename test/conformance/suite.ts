@@ -52,6 +52,7 @@ const CLAUSES: readonly Clause[] = [
   ['either side may start first', end.eitherFirst, {}, NAMED],
   ['messages wait for a receiver that comes when the sender is gone', end.kept, { retains: true }],
   ['what two temporary ends made is gone, with every descriptor', end.nothingLeft],
+  ['an address may be used again as soon as its ends are destroyed', end.atOnce, {}, NAMED],
   ['an address serves one pair after the other', end.again, {}, NAMED],
 
   ['an aborted receive has taken no message, in 10,000 rounds', abort.receives],
@@ -61,7 +62,13 @@ const CLAUSES: readonly Clause[] = [
 
   ['an end that is closed refuses everything', closing.useAfterClose],
   ['a receive that is pending when its end is closed learns of it', closing.pendingAtClose],
-  ['an idle end does not keep its process alive', closing.idleDoesNotHold],
+  ['an idle end does not keep its process alive, and leaves nothing behind', closing.idleDoesNotHold],
+  [
+    'a process that exits while it waits for the other leaves nothing behind',
+    closing.exitsWhileAlone,
+    { connected: true },
+    NAMED,
+  ],
 
   ['an idle sender learns of the death of the receiver at once', crash.receiverKilledWhileIdle, { connected: true }],
   [

@@ -9,16 +9,16 @@
  * object is a leftover, its name is removed and a new one made. The object comes into the world
  * complete (O_TMPFILE and linkat), so there is exactly one maker and nobody sees a half-made ring.
  */
-
-import { callBlocking } from '../../core/blocking.js';
+import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
+import { callBlocking, callBlockingSync } from '../../core/blocking.js';
 import { EAGAIN, EEXIST, ENOENT } from '../../core/errno.js';
 import { check, IpcError } from '../../core/errors.js';
+import { atExit } from '../../core/exit.js';
 import { namesDescriptor, statusOf } from '../../core/files.js';
 import type { WaitOptions } from '../../core/wait.js';
 import { Waits } from '../../core/waits.js';
 import type { Mapping } from '../../mmap/index.js';
 import * as shm from '../../shm/index.js';
-import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
 import type { Sink, Source } from '../contract.js';
 import type { Endpoint, OpenHalf } from '../endpoint.js';
 import { ringConsumer } from '../ring/consumer.js';
@@ -46,13 +46,19 @@ function tryLock(fd: number, byte: number): boolean {
   return true;
 }
 
+const LOCKING = { syscall: 'fcntl(F_OFD_SETLKW)' };
+
+function lockCall(fd: number, byte: number): (token: number) => number {
+  return (token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1);
+}
+
 /** Waits for a lock on a thread of its own. */
 async function lock(fd: number, byte: number, options: WaitOptions, owner?: Waits): Promise<void> {
-  const awaited = { syscall: 'fcntl(F_OFD_SETLKW)' };
-  check(
-    await callBlocking((token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1), options, awaited, owner),
-    awaited.syscall,
-  );
+  check(await callBlocking(lockCall(fd, byte), options, LOCKING, owner), LOCKING.syscall);
+}
+
+function unlock(fd: number, byte: number): void {
+  native().ofdSetLock(fd, F_UNLCK, byte, 1);
 }
 
 function isHeld(fd: number, byte: number): boolean {
@@ -62,10 +68,14 @@ function isHeld(fd: number, byte: number): boolean {
 /** Does something while nobody else takes an end of this object or removes its name. */
 async function underNameLock<T>(object: shm.SharedMemory, options: WaitOptions, action: () => T): Promise<T> {
   await lock(object.fd, NAME_BYTE, options);
+  return andUnlock(object, action);
+}
+
+function andUnlock<T>(object: shm.SharedMemory, action: () => T): T {
   try {
     return action();
   } finally {
-    native().ofdSetLock(object.fd, F_UNLCK, NAME_BYTE, 1);
+    unlock(object.fd, NAME_BYTE);
   }
 }
 
@@ -74,15 +84,47 @@ function isNamed(object: shm.SharedMemory, name: string): boolean {
   return namesDescriptor(`/dev/shm${name}`, object.fd);
 }
 
+/** How long a process that exits waits for somebody who is just looking at the name. */
+const EXIT_MS = 100;
+
 /**
- * Gives our end back, and removes the name if nobody has the other one; else its owner does, who
- * leaves later and sees that ours is free.
+ * An end that is ours. It is given back at once, so that who comes next is not kept out. The name is removed by
+ * whoever leaves last, which is who sees under the lock that nobody has the other end.
  */
-function leave(object: shm.SharedMemory, name: string, role: Role): Promise<void> {
-  return underNameLock(object, {}, () => {
-    native().ofdSetLock(object.fd, F_UNLCK, BYTE[role], 1);
-    if (!isHeld(object.fd, BYTE[OTHER[role]]) && isNamed(object, name)) shm.unlink(name);
-  });
+class TakenEnd {
+  readonly #object: shm.SharedMemory;
+  readonly #name: string;
+  readonly #role: Role;
+  readonly #stayAtExit: () => void;
+
+  constructor(object: shm.SharedMemory, name: string, role: Role) {
+    this.#object = object;
+    this.#name = name;
+    this.#role = role;
+    this.#stayAtExit = atExit(() => this.#leaveNow());
+  }
+
+  /** The name is gone when this returns, unless somebody is just looking at it: then soon. */
+  leave(): Promise<void> | undefined {
+    this.#stayAtExit();
+    const { fd } = this.#object;
+    unlock(fd, BYTE[this.#role]);
+    if (!tryLock(fd, NAME_BYTE)) return underNameLock(this.#object, {}, this.#removeName);
+    andUnlock(this.#object, this.#removeName);
+    return undefined;
+  }
+
+  #leaveNow(): void {
+    const { fd } = this.#object;
+    unlock(fd, BYTE[this.#role]);
+    callBlockingSync(lockCall(fd, NAME_BYTE), { timeoutMs: EXIT_MS }, LOCKING);
+    this.#removeName();
+  }
+
+  readonly #removeName = (): void => {
+    const other = BYTE[OTHER[this.#role]];
+    if (!isHeld(this.#object.fd, other) && isNamed(this.#object, this.#name)) shm.unlink(this.#name);
+  };
 }
 
 /** The other end, as the kernel's locks tell of it. */
@@ -91,19 +133,18 @@ class LockLink implements Link {
   readonly cuttable: Mapping;
   readonly #object: shm.SharedMemory;
   readonly #memory: Mapping;
-  readonly #name: string;
-  readonly #role: Role;
+  readonly #end: TakenEnd;
   readonly #peer: number;
   readonly #stop = new AbortController();
   readonly #waits = new Waits();
+  #watching: Promise<void> | undefined;
   #released = false;
 
-  constructor(object: shm.SharedMemory, memory: Mapping, name: string, role: Role) {
+  constructor(object: shm.SharedMemory, memory: Mapping, end: TakenEnd, role: Role) {
     this.#object = object;
     this.#memory = memory;
     this.cuttable = memory;
-    this.#name = name;
-    this.#role = role;
+    this.#end = end;
     this.#peer = BYTE[OTHER[role]];
     this.#waits.referenced = false;
     this.wakeup = new FutexWakeup(memory.native, memory.int32, ASLEEP[role], ASLEEP[OTHER[role]]);
@@ -115,11 +156,11 @@ class LockLink implements Link {
 
   /** A thread waits for the peer's lock: getting it is the death certificate. */
   whenPeerGone(gone: () => void): void {
-    lock(this.#object.fd, this.#peer, { signal: this.#stop.signal }, this.#waits).then(
+    this.#watching = lock(this.#object.fd, this.#peer, { signal: this.#stop.signal }, this.#waits).then(
       () => {
         if (this.#released) return;
         // Not ours to keep: who comes next shall see that nobody has that end.
-        native().ofdSetLock(this.#object.fd, F_UNLCK, this.#peer, 1);
+        unlock(this.#object.fd, this.#peer);
         gone();
       },
       () => undefined,
@@ -133,7 +174,9 @@ class LockLink implements Link {
     this.#stop.abort();
     this.#memory.close();
     try {
-      await leave(this.#object, this.#name, this.#role);
+      await this.#end.leave();
+      // A thread that waits for the peer's lock still has the descriptor.
+      await this.#watching;
     } finally {
       this.#object.close();
     }
@@ -163,16 +206,16 @@ interface Joined {
   capacity: number;
 }
 
-/** Tries to take our end of this object; false if it is a leftover, whose name is gone then. */
-function takeEnd(object: shm.SharedMemory, memory: Mapping, url: EndpointUrl, role: Role): boolean {
+/** Tries to take our end of this object; `undefined` if it is a leftover, whose name is gone then. */
+function takeEnd(object: shm.SharedMemory, memory: Mapping, url: EndpointUrl, role: Role): TakenEnd | undefined {
   const name = url.rest;
-  if (!isNamed(object, name)) return false;
+  if (!isNamed(object, name)) return undefined;
   if (!tryLock(object.fd, BYTE[role])) throw busy(url.href, role, pidOf(memory, role));
   // Whoever has had our end is dead, or done: its peer may still be reading, by itself.
   const peerLeft = hasJoined(memory, OTHER[role]) && !isHeld(object.fd, BYTE[OTHER[role]]);
-  if (!peerLeft && joinRing(memory, role)) return true;
+  if (!peerLeft && joinRing(memory, role)) return new TakenEnd(object, name, role);
   shm.unlink(name);
-  return false;
+  return undefined;
 }
 
 /** Waits until the other end is taken, too: until its lock is held by somebody else. */
@@ -200,23 +243,23 @@ async function join(url: EndpointUrl, role: Role, options: WaitOptions): Promise
   for (;;) {
     const object = openOrMake(url.rest, capacityOption(url));
     let memory: Mapping | undefined;
-    let taken = false;
+    let end: TakenEnd | undefined;
     try {
       checkOwner(object, url);
       const mapped = object.map();
       memory = mapped;
       const capacity = checkRing(mapped, url.rest);
-      taken = await underNameLock(object, deadline.left(), () => takeEnd(object, mapped, url, role));
-      if (taken) {
+      end = await underNameLock(object, deadline.left(), () => takeEnd(object, mapped, url, role));
+      if (end !== undefined) {
         const joined = { object, memory, capacity };
         announce(joined, role);
         await awaitPeer(joined, role, deadline.left());
-        return { joined, link: new LockLink(object, memory, url.rest, role) };
+        return { joined, link: new LockLink(object, memory, end, role) };
       }
     } catch (error) {
       memory?.close();
       // Nobody has come: the object goes with us.
-      if (taken) await leave(object, url.rest, role);
+      await end?.leave();
       object.close();
       throw error;
     }

@@ -6,6 +6,7 @@ import type { WaitOptions } from '../../core/wait.js';
 import { stream, type Address, type StreamSocket } from '../../unix/index.js';
 import { F_DUPFD_CLOEXEC, native } from '../../sys/index.js';
 import { check, type ErrorSubject } from '../../core/errors.js';
+import { atExit } from '../../core/exit.js';
 import { DescriptorHandle } from '../../core/handle.js';
 import { setNonBlocking } from '../../core/transfer.js';
 import type { Sink, Source } from '../contract.js';
@@ -56,9 +57,14 @@ export const endpoint: Endpoint = {
   async receiver(url, options): Promise<OpenHalf<Source>> {
     // Without a backlog: a second sender would be connected, and send, to nobody.
     using listener = stream.listen(addressOf(url), { backlog: 0 });
-    const socket = await listener.acceptLast(waiting(options));
-    setNonBlocking(socket.fd, true);
-    return streamSource(socket, flagOption(url, 'raw'), subjectOf(url));
+    const stayAtExit = atExit(() => listener.close());
+    try {
+      const socket = await listener.acceptLast(waiting(options));
+      setNonBlocking(socket.fd, true);
+      return streamSource(socket, flagOption(url, 'raw'), subjectOf(url));
+    } finally {
+      stayAtExit();
+    }
   },
   async connect(url, options): Promise<OpenDuplex> {
     return duplex(url, await stream.connectWhenListening(addressOf(url), waiting(options)));

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { check } from '../../core/errors.js';
-import { native } from '../../sys/index.js';
+import { LOCK_UN, native } from '../../sys/index.js';
 import { LONGEST_MESSAGE, type Sink } from '../contract.js';
 import { Durability } from './durable.js';
 import {
@@ -212,6 +212,8 @@ export class FileSink implements Sink {
   }
 
   async release(): Promise<void> {
+    // Nothing is written any more, so the next sender need not wait for the disk.
+    this.#log.file.lock(LOCK_UN);
     await this.#durability?.settled();
     this.#log.file.close();
   }

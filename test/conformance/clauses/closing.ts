@@ -1,5 +1,6 @@
 /** An end that was closed does nothing more, and one that waits when it is closed learns of it. */
 import assert from 'node:assert/strict';
+import { stateOf, until } from '../../support/proc.js';
 import { pair } from '../support/pair.js';
 import type { Test } from '../support/peer.js';
 import type { Way } from '../support/ways.js';
@@ -37,7 +38,23 @@ export async function pendingAtClose(t: Test, way: Way): Promise<void> {
 
 /** A process that forgets to close, with nothing to wait for, ends all the same. */
 export async function idleDoesNotHold(t: Test, way: Way): Promise<void> {
-  const { sender, receiver } = await pair(t, way);
+  const { place, sender, receiver } = await pair(t, way);
   assert.equal(await sender.leave(), '0');
   assert.equal(await receiver.leave(), '0');
+  if (way.waits) assert.deepEqual(place.remains(), []);
+}
+
+/** A process that exits while it waits for the other one takes the name with it. */
+export async function exitsWhileAlone(t: Test, way: Way): Promise<void> {
+  for (const program of ['sender', 'receiver'] as const) {
+    const place = way.place(t);
+    const alone = await place.start(program);
+    const opened = alone.ask('open');
+    opened.catch(() => {});
+    await alone.ask('ping');
+    await until('it waits', () => stateOf(alone.pid) === 'S');
+    alone.ask('exit').catch(() => {});
+    assert.deepEqual(await alone.ended, '0');
+    assert.deepEqual(place.remains(), []);
+  }
 }

@@ -231,5 +231,5 @@ export async function leftBehind(t: Test, way: Way): Promise<void> {
     if (way.waits) assert.equal(received.length, 1, 'nothing of those who crashed');
     await finish(both);
   }
-  if (way.waits && !way.adopts) assert.deepEqual(place.remains(), []);
+  if (way.waits) assert.deepEqual(place.remains(), []);
 }

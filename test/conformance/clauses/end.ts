@@ -116,6 +116,28 @@ export async function nothingLeft(t: Test, way: Way): Promise<void> {
   }
 }
 
+/** What destroy() gives back is given back when it returns: the address can be used at once. */
+export async function atOnce(t: Test, way: Way): Promise<void> {
+  const place = way.place(t);
+  const program = await place.start('both');
+  await program.ask('open', { temporary: true });
+  await program.ask('reopen', { rounds: 20, options: { temporary: true } });
+  await program.ask('close');
+  assert.equal(await program.leave(), '0');
+  if (!way.waits) return;
+  assert.deepEqual(place.remains(), []);
+  // The receiver is killed, and the sender is back before anybody can have cleaned up.
+  const first = await pairAt(place);
+  const gone = first.sender.ask('closed');
+  await first.receiver.kill();
+  await gone;
+  const reopened = first.sender.ask('reopen');
+  const receiver = await place.start('receiver');
+  await Promise.all([reopened, receiver.ask('open')]);
+  await finish({ sender: first.sender, receiver });
+  assert.deepEqual(place.remains(), []);
+}
+
 /** One address serves one pair after the other. */
 export async function again(t: Test, way: Way): Promise<void> {
   const place = way.place(t);

@@ -195,6 +195,14 @@ await serve({
     await out.close();
     await into.close();
   },
+  /** Opens both ends again and again, each time right after the last were destroyed. */
+  reopen: async ({ rounds, options }: { rounds: number; options: SenderOptions }) => {
+    for (let round = 0; round < rounds; round++) {
+      out.destroy();
+      into.destroy();
+      [out, into] = await Promise.all([sender(senderUrl, options), receiver(receiverUrl, options)]);
+    }
+  },
   destroy: () => {
     out.destroy();
     into.destroy();

@@ -41,6 +41,7 @@ export async function serve(verbs: Verbs): Promise<void> {
     leave: () => {
       socket.unref();
     },
+    exit: () => process.exit(0),
     descriptors: async () => (await import('../../support/descriptors.js')).countDescriptors(),
     ...verbs,
   };

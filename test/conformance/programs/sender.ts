@@ -54,14 +54,18 @@ await serve({
         rounds.push('end');
       } catch (why) {
         rounds.push((why as { code?: string }).code ?? String(why));
-        // Unlike destroy() this says when the address is free again.
-        await open.close();
+        open.destroy();
       }
     }
     return rounds;
   },
   lastRound: () => {
     last = true;
+  },
+  /** Opens again as soon as this end is destroyed. */
+  reopen: async () => {
+    open.destroy();
+    open = await sender(senderUrl);
   },
   progress: () => sent,
   /** Sends all messages of a plan in one turn and awaits none: how each ended. */

@@ -1,5 +1,5 @@
 /** The endpoints that the suite runs over, and how two programs meet there. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Traits } from '../../../src/channel/index.js';
 import * as mq from '../../../src/mq/index.js';
@@ -22,8 +22,6 @@ export interface Way {
   readonly consumes: boolean;
   /** Each message is with the kernel as soon as it is sent: there is no call that takes several. */
   readonly singly: boolean;
-  /** What has the name already is used, whoever made it, and stays. */
-  readonly adopts: boolean;
   /** Opening one end waits for the other: the trait `connected`. */
   readonly waits: boolean;
   /** An address that nobody uses, with these `?options`. */
@@ -115,7 +113,6 @@ const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
   lines: false,
   consumes: true,
   singly: false,
-  adopts: false,
   ...more,
 });
 
@@ -131,7 +128,6 @@ export const fd = way('fd', { named: false, place: siblings });
 
 /** A FIFO in a folder of its own. */
 export const fifo = way('fifo', {
-  adopts: true,
   place: (t) => named(t, (folder) => `fifo:${join(folder, 'f')}`, others),
 });
 
@@ -191,10 +187,6 @@ export const posixshm = way('posixshm', {
   place: (t, options = '') => {
     const name = randomName('conformance');
     const remains = (): string[] => readdirSync('/dev/shm').filter((found) => found.includes(name));
-    // Whoever ends without close() leaves the object to the next pair, and here there is none.
-    t.after(() => {
-      for (const left of remains()) rmSync(`/dev/shm/${left}`);
-    });
     return named(t, () => `posixshm:/${name}${options}`, remains);
   },
 });
