@@ -42,17 +42,17 @@ export class Connection {
   }
 
   /** `receiver.receive`. */
-  receive(options?: WaitOptions): Promise<Uint8Array | null> {
+  receive(options?: WaitOptions): Promise<Buffer | null> {
     return this.receiver.receive(options);
   }
 
   /** `receiver.tryReceive`. */
-  tryReceive(): Uint8Array | undefined | null {
+  tryReceive(): Buffer | undefined | null {
     return this.receiver.tryReceive();
   }
 
   /** `receiver.receiveSync`. */
-  receiveSync(options?: SyncWaitOptions): Uint8Array | null {
+  receiveSync(options?: SyncWaitOptions): Buffer | null {
     return this.receiver.receiveSync(options);
   }
 
@@ -62,7 +62,7 @@ export class Connection {
   }
 
   /** `receiver.messages`. */
-  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Uint8Array> {
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Buffer> {
     return this.receiver.messages(options);
   }
 

@@ -60,9 +60,9 @@ export type Visit = (bytes: Buffer, start: number, end: number) => void;
 
 /** The receiving half of a mechanism. Every method may throw: then the channel is broken. */
 export interface Source {
-  /** The next message, its bytes the caller's own; `undefined` = not now, `null` = the end. */
+  /** The next message, a Buffer, its bytes the caller's own; `undefined` = not now, `null` = the end. */
   take(): Uint8Array | undefined | null;
-  /** Adds up to `most` messages to `list`; how many, 0 = not now, -1 = the end. */
+  /** Adds up to `most` messages, Buffers, to `list`; how many, 0 = not now, -1 = the end. */
   takeMany(list: Uint8Array[], most: number): number;
   /** Visits up to `most` messages where they are; how many, 0 = not now, -1 = the end. */
   drain(visit: Visit, most: number): number;

@@ -10,7 +10,10 @@ import { Iteration } from './iteration.js';
 const BATCH = 1024;
 const SLICE_MS = 50;
 
-/** Receives messages in the order in which they were sent. Made by `channel.receiver`, or part of a `Connection`. */
+/**
+ * Receives messages in the order in which they were sent, each as a Buffer of its own bytes. Made by
+ * `channel.receiver`, or part of a `Connection`.
+ */
 export class Receiver extends ChannelEnd {
   readonly #source: Source;
   readonly #inbox: Inbox;
@@ -25,17 +28,17 @@ export class Receiver extends ChannelEnd {
   }
 
   /** The next message if there is one; `undefined` = not now, `null` = the end. */
-  tryReceive(): Uint8Array | undefined | null {
+  tryReceive(): Buffer | undefined | null {
     if (this.#ended) return null;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#inbox.awaited) return undefined;
     return this.#take();
   }
 
-  #take(): Uint8Array | undefined | null {
+  #take(): Buffer | undefined | null {
     if (this.#ended) return null;
     try {
-      const message = this.#source.take();
+      const message = this.#source.take() as Buffer | undefined | null;
       if (message === null) this.#end();
       return message;
     } catch (why) {
@@ -50,12 +53,12 @@ export class Receiver extends ChannelEnd {
    * @throws IpcError ECONNRESET (the sender died; every whole message before that was delivered),
    *   EBADMSG (what came is no message)
    */
-  receive(options?: WaitOptions): Promise<Uint8Array | null> {
+  receive(options?: WaitOptions): Promise<Buffer | null> {
     return this.#wait(() => this.#take(), options);
   }
 
   /** As `receive`, blocking this thread. */
-  receiveSync(options?: SyncWaitOptions): Uint8Array | null {
+  receiveSync(options?: SyncWaitOptions): Buffer | null {
     if (options !== undefined) checkSyncWait(options);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
@@ -69,14 +72,14 @@ export class Receiver extends ChannelEnd {
   }
 
   /** The messages that are there now, up to 1,024; `undefined` = none now, `null` = the end. */
-  tryReceiveMany(): Uint8Array[] | undefined | null {
+  tryReceiveMany(): Buffer[] | undefined | null {
     return this.#inbox.awaited ? undefined : this.#takeMany();
   }
 
-  #takeMany(): Uint8Array[] | undefined | null {
+  #takeMany(): Buffer[] | undefined | null {
     if (this.#ended) return null;
     if (this.#failure !== undefined) throw this.#failure;
-    const list: Uint8Array[] = [];
+    const list: Buffer[] = [];
     try {
       const count = this.#source.takeMany(list, BATCH);
       if (count > 0) return list;
@@ -92,7 +95,7 @@ export class Receiver extends ChannelEnd {
   }
 
   /** Waits until there are messages and takes all of them, up to 1,024; `null` = the end. */
-  receiveMany(options?: WaitOptions): Promise<Uint8Array[] | null> {
+  receiveMany(options?: WaitOptions): Promise<Buffer[] | null> {
     return this.#wait(() => this.#takeMany(), options);
   }
 
@@ -133,7 +136,7 @@ export class Receiver extends ChannelEnd {
   }
 
   /** One message a time, until the end. Leaving the loop keeps the channel open. */
-  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Uint8Array> {
+  messages(options?: { signal?: AbortSignal }): AsyncIterableIterator<Buffer> {
     return new Iteration(
       () => this.tryReceive(),
       () => this.receive(options),
@@ -141,7 +144,7 @@ export class Receiver extends ChannelEnd {
   }
 
   /** Arrays of messages, as many as there are each time, until the end. */
-  batches(options?: { signal?: AbortSignal }): AsyncIterableIterator<Uint8Array[]> {
+  batches(options?: { signal?: AbortSignal }): AsyncIterableIterator<Buffer[]> {
     return new Iteration(
       () => this.tryReceiveMany(),
       () => this.receiveMany(options),
@@ -149,7 +152,7 @@ export class Receiver extends ChannelEnd {
   }
 
   /** `for await (const message of receiver)`. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     return this.messages();
   }
 

@@ -71,7 +71,7 @@ async function gather(receiver: Receiver, moved: Moved, stop: AbortSignal): Prom
 }
 
 /** A message that is there now. The end, and an error, come again with the next wait: what arrived before is written first. */
-function nextNow(receiver: Receiver): Uint8Array | undefined {
+function nextNow(receiver: Receiver): Buffer | undefined {
   try {
     return receiver.tryReceive() ?? undefined;
   } catch {

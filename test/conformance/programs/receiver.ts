@@ -42,12 +42,16 @@ async function patiently<T>(attempt: () => T | undefined): Promise<T> {
 
 /** Receives until the end or until `enough`; true at the end. */
 async function readBy(how: How, enough: () => boolean): Promise<boolean> {
+  const takeBuffer = (message: Uint8Array): void => {
+    if (!Buffer.isBuffer(message)) throw new TypeError('a message is a Buffer');
+    checker.take(message);
+  };
   const one = (message: Uint8Array | null): boolean => {
-    if (message !== null) checker.take(message);
+    if (message !== null) takeBuffer(message);
     return message === null;
   };
   const many = (list: Uint8Array[] | null): boolean => {
-    for (const message of list ?? []) checker.take(message);
+    for (const message of list ?? []) takeBuffer(message);
     return list === null;
   };
   const visit = (bytes: Buffer, start: number, end: number): void => checker.take(bytes, start, end);
