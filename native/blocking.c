@@ -273,6 +273,14 @@ static napi_value blocking_cancel(napi_env env, napi_callback_info info) {
   return ip_result(env, running);
 }
 
+/* The result, which goes to JavaScript: a descriptor belongs to the environment from now on. */
+static int64_t handed_out(ip_environment *environment, const ip_job *job) {
+  if (job->call->discard == ip_discard_descriptor && job->result >= 0) {
+    ip_hold_descriptor(environment, (int32_t)job->result);
+  }
+  return job->result;
+}
+
 /* The finished job of this token, taken out of the list; NULL if it has not finished. pool_lock is held. */
 static ip_job *take_finished(struct ip_jobs *jobs, double token) {
   ip_job *before = NULL;
@@ -314,7 +322,7 @@ static napi_value blocking_await(napi_env env, napi_callback_info info) {
     napi_get_undefined(env, &answer);
     return answer;
   }
-  answer = ip_result(env, job->result);
+  answer = ip_result(env, handed_out(ip_environment_of(env), job));
   free_job(job);
   return answer;
 }
@@ -339,7 +347,7 @@ static napi_value blocking_collect(napi_env env, napi_callback_info info) {
     jobs->finished = job->next;
     if (jobs->finished == NULL) jobs->last_finished = NULL;
     done[2 * count] = job->token;
-    done[2 * count + 1] = (double)job->result;
+    done[2 * count + 1] = (double)handed_out(ip_environment_of(env), job);
     count++;
     free_job(job);
   }

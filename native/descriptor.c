@@ -78,7 +78,9 @@ static napi_value descriptor_close(napi_env env, napi_callback_info info) {
 
 static napi_value descriptor_fcntl(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(3);
-  return ip_answer(env, fcntl(ip_int32(env, args[0]), ip_int32(env, args[1]), ip_int32(env, args[2])));
+  int command = ip_int32(env, args[1]);
+  int returned = fcntl(ip_int32(env, args[0]), command, ip_int32(env, args[2]));
+  return command == F_DUPFD_CLOEXEC ? ip_descriptor(env, returned) : ip_answer(env, returned);
 }
 
 /* stat fields as 64-bit words: dev, ino, mode, nlink, uid, gid, size. */

@@ -7,7 +7,7 @@
 
 static napi_value eventfd_create(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
-  return ip_answer(env, eventfd(ip_uint32(env, args[0]), ip_int32(env, args[1]) | EFD_CLOEXEC | EFD_NONBLOCK));
+  return ip_descriptor(env, eventfd(ip_uint32(env, args[0]), ip_int32(env, args[1]) | EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 /* eventfdWrite(fd, n as bigint): adds n. */
@@ -47,7 +47,7 @@ static napi_value eventfd_reads(napi_env env, napi_callback_info info) {
   int reads = epoll_create1(EPOLL_CLOEXEC);
   if (reads < 0) return ip_result(env, -errno);
   struct epoll_event event = {.events = EPOLLOUT | EPOLLET};
-  if (epoll_ctl(reads, EPOLL_CTL_ADD, ip_int32(env, args[0]), &event) == 0) return ip_result(env, reads);
+  if (epoll_ctl(reads, EPOLL_CTL_ADD, ip_int32(env, args[0]), &event) == 0) return ip_descriptor(env, reads);
   int failed = -errno;
   close(reads);
   return ip_result(env, failed);

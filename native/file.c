@@ -14,7 +14,7 @@ static napi_value file_open(napi_env env, napi_callback_info info) {
   char path[IP_PATH_SIZE];
   int bad = ip_path(env, args[0], path);
   if (bad < 0) return ip_result(env, bad);
-  return ip_answer(env, open(path, ip_int32(env, args[1]) | O_CLOEXEC, (mode_t)ip_uint32(env, args[2])));
+  return ip_descriptor(env, open(path, ip_int32(env, args[1]) | O_CLOEXEC, (mode_t)ip_uint32(env, args[2])));
 }
 
 typedef struct {

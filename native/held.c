@@ -1,6 +1,7 @@
 /*
- * The descriptors that handles of one environment hold. A terminated worker runs no JavaScript any
- * more, so nobody else could close them: they would stay open for as long as the process lives.
+ * The descriptors of one environment: those that it made, from the system call on, and those that its
+ * handles took over. A terminated worker runs no JavaScript any more, so nobody else could close them:
+ * they would stay open for as long as the process lives. What recvmsg(2) brings is the caller's own.
  */
 #include "interproc.h"
 
@@ -21,15 +22,24 @@ static bool make_room(ip_environment *environment, size_t words) {
   return true;
 }
 
-/* holdDescriptor(fd): it is closed with this environment, unless close() comes first. */
+bool ip_hold_descriptor(ip_environment *environment, int32_t fd) {
+  if (fd < FIRST) return true;
+  if (!make_room(environment, (size_t)fd / BITS + 1)) return false;
+  environment->held[fd / BITS] |= UINT64_C(1) << (fd % BITS);
+  return true;
+}
+
+napi_value ip_descriptor(napi_env env, int64_t returned) {
+  if (returned < 0) return ip_result(env, -errno);
+  /* Without room for the bit only a terminated worker would leave it open. */
+  ip_hold_descriptor(ip_environment_of(env), (int32_t)returned);
+  return ip_result(env, returned);
+}
+
+/* holdDescriptor(fd): one that was not made here is closed with this environment, unless close() comes first. */
 static napi_value hold_descriptor(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
-  int32_t fd = ip_int32(env, args[0]);
-  ip_environment *environment = ip_environment_of(env);
-  if (fd < FIRST) return ip_result(env, 0);
-  if (!make_room(environment, (size_t)fd / BITS + 1)) return ip_result(env, -ENOMEM);
-  environment->held[fd / BITS] |= UINT64_C(1) << (fd % BITS);
-  return ip_result(env, 0);
+  return ip_result(env, ip_hold_descriptor(ip_environment_of(env), ip_int32(env, args[0])) ? 0 : -ENOMEM);
 }
 
 void ip_let_go_descriptor(ip_environment *environment, int32_t fd) {

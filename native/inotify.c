@@ -5,7 +5,7 @@
 
 static napi_value inotify_start(napi_env env, napi_callback_info info) {
   (void)info;
-  return ip_answer(env, inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  return ip_descriptor(env, inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
 }
 
 static napi_value inotify_watch(napi_env env, napi_callback_info info) {

@@ -136,8 +136,11 @@ static inline napi_value ip_answer(napi_env env, int64_t returned) {
   return ip_result(env, returned < 0 ? -errno : returned);
 }
 
-/* ---- descriptors that handles hold (held.c) -------------------------------------------------- */
+/* ---- descriptors that end with their environment (held.c) ------------------------------------ */
 
+/* What a system call returned that makes a descriptor: the descriptor, held from now on, or -errno. */
+napi_value ip_descriptor(napi_env env, int64_t returned);
+bool ip_hold_descriptor(ip_environment *environment, int32_t fd);
 void ip_let_go_descriptor(ip_environment *environment, int32_t fd);
 void ip_close_held(ip_environment *environment);
 

@@ -162,7 +162,7 @@ static napi_value memory_memfd_create(napi_env env, napi_callback_info info) {
   char name[IP_PATH_SIZE];
   int bad = ip_path(env, args[0], name);
   if (bad < 0) return ip_result(env, bad);
-  return ip_answer(env, memfd_create(name, ip_uint32(env, args[1]) | MFD_CLOEXEC));
+  return ip_descriptor(env, memfd_create(name, ip_uint32(env, args[1]) | MFD_CLOEXEC));
 }
 
 const ip_function ip_memory_functions[] = {{"mmap", memory_mmap},

@@ -13,7 +13,7 @@ static napi_value mq_open_queue(napi_env env, napi_callback_info info) {
   if (bad < 0) return ip_result(env, bad);
   struct mq_attr attributes = {.mq_maxmsg = ip_int64(env, args[3]), .mq_msgsize = ip_int64(env, args[4])};
   int flags = ip_int32(env, args[1]) | O_NONBLOCK | O_CLOEXEC;
-  return ip_answer(env, mq_open(name, flags, (mode_t)ip_uint32(env, args[2]),
+  return ip_descriptor(env, mq_open(name, flags, (mode_t)ip_uint32(env, args[2]),
                                 attributes.mq_maxmsg == 0 ? NULL : &attributes));
 }
 

@@ -11,8 +11,10 @@ static napi_value pipe_pipe2(napi_env env, napi_callback_info info) {
   if (ends == NULL) return ip_result(env, -EFAULT);
   int made[2];
   if (pipe2(made, ip_int32(env, args[1]) | O_CLOEXEC) < 0) return ip_result(env, -errno);
-  ends[0] = made[0];
-  ends[1] = made[1];
+  for (int end = 0; end < 2; end++) {
+    ip_hold_descriptor(ip_environment_of(env), made[end]);
+    ends[end] = made[end];
+  }
   return ip_result(env, 0);
 }
 

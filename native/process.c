@@ -13,7 +13,7 @@
 
 static napi_value process_pidfd_open(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
-  return ip_answer(env, syscall(SYS_pidfd_open, ip_int32(env, args[0]), 0));
+  return ip_descriptor(env, syscall(SYS_pidfd_open, ip_int32(env, args[0]), 0));
 }
 
 /* getrlimit(resource): the soft limit; 2^53 - 1 stands for no limit. */

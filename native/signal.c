@@ -202,7 +202,7 @@ static napi_value signal_signalfd(napi_env env, napi_callback_info info) {
   sigset_t set;
   sigemptyset(&set);
   for (size_t index = 0; index < count; index++) sigaddset(&set, signals[index]);
-  return ip_answer(env, signalfd(ip_int32(env, args[0]), &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  return ip_descriptor(env, signalfd(ip_int32(env, args[0]), &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 static napi_value signal_kill(napi_env env, napi_callback_info info) {

@@ -28,7 +28,7 @@ static bool address_of(napi_env env, napi_value name, struct sockaddr_un *addres
 
 static napi_value unix_socket(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
-  return ip_answer(env, socket(AF_UNIX, ip_int32(env, args[0]) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return ip_descriptor(env, socket(AF_UNIX, ip_int32(env, args[0]) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 static napi_value unix_socketpair(napi_env env, napi_callback_info info) {
@@ -39,8 +39,10 @@ static napi_value unix_socketpair(napi_env env, napi_callback_info info) {
   if (socketpair(AF_UNIX, ip_int32(env, args[0]) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, made) < 0) {
     return ip_result(env, -errno);
   }
-  ends[0] = made[0];
-  ends[1] = made[1];
+  for (int end = 0; end < 2; end++) {
+    ip_hold_descriptor(ip_environment_of(env), made[end]);
+    ends[end] = made[end];
+  }
   return ip_result(env, 0);
 }
 
@@ -100,7 +102,7 @@ static napi_value unix_listen(napi_env env, napi_callback_info info) {
 
 static napi_value unix_accept(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
-  return ip_answer(env, accept4(ip_int32(env, args[0]), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  return ip_descriptor(env, accept4(ip_int32(env, args[0]), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
 static napi_value unix_shutdown(napi_env env, napi_callback_info info) {

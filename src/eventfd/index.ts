@@ -80,7 +80,6 @@ export class Eventfd extends DescriptorHandle {
   #addLater(n: number | bigint, options: WaitOptions | undefined): Promise<void> {
     return pend<void>(this, options, ADDED, (settle) => {
       const duplicate = check(native().fcntl(this.fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
-      native().holdDescriptor(duplicate);
       const end = (): void => {
         watch.close();
         native().close(duplicate);
@@ -108,7 +107,6 @@ export class Eventfd extends DescriptorHandle {
     if (this.tryAdd(n)) return;
     const deadline = performance.now() + timeoutMs;
     const reads = check(native().eventfdReads(this.fd), 'epoll_create1');
-    native().holdDescriptor(reads);
     try {
       for (let left = timeoutMs; left > 0; left = deadline - performance.now()) {
         const read = native().eventfdAwaitRead(reads, Math.min(Math.ceil(left), SLICE_MS));

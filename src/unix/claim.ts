@@ -35,10 +35,7 @@ function takeLock(path: string): number {
       if (locked === -EAGAIN) throw inUse(path, 'a live server holds this address', `it has ${lock} locked (lslocks)`);
       check(locked, 'flock', { path: lock });
       // Who had it before may have removed the file while we were opening it: then ours locks nothing.
-      if (namesDescriptor(lock, fd)) {
-        native().holdDescriptor(fd);
-        return fd;
-      }
+      if (namesDescriptor(lock, fd)) return fd;
     } catch (why) {
       native().close(fd);
       throw why;

@@ -59,7 +59,6 @@ export function duplicates(descriptors: Int32Array): Int32Array {
       const copy = check(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)', {
         object: `descriptor ${fd}`,
       });
-      native().holdDescriptor(copy);
       made.push(copy);
     }
   } catch (why) {

@@ -47,13 +47,43 @@ for (const kind of ['sync', 'syncOpen']) {
   test(`worker.terminate() in a blocking wait (${kind}), 20 rounds, two at once`, () => rounds([kind], 20));
 }
 
-// A descriptor whose system call has returned, but which no handle holds yet, can be left by this: so it is not counted.
+/** Open descriptors, without the modules that Node was reading when it was told to stop: those it leaves open. */
+function withoutModules(): number {
+  return [...openDescriptors().values()].filter((name) => !name.endsWith('.js')).length;
+}
+
 test('worker.terminate() at any moment, also before anything is waited for, 20 rounds', async () => {
+  await (await waiter(ASYNC_KINDS)).terminate();
+  const before = withoutModules();
   for (let round = 0; round < 20; round++) {
     const worker = new Worker(WAITS, { workerData: { kinds: ASYNC_KINDS, folder, exit: false } satisfies Wanted });
     if (round % 2 === 0) await once(worker, 'online');
     await worker.terminate();
   }
+  await until('the descriptors of the workers are closed', () => withoutModules() <= before);
+});
+
+test('a descriptor that a worker has made and that no handle holds yet is closed with the worker', async () => {
+  const { pathname } = new URL('../../src/sys/index.js', import.meta.url);
+  const source = `import(${JSON.stringify(pathname)}).then(({ native, SOCK_STREAM }) => {
+    const ends = new Int32Array(128);
+    native().eventfd(0, 0);
+    native().open('/dev/null', 0, 0);
+    native().socket(SOCK_STREAM);
+    native().pipe2(ends, 0);
+    native().socketpair(SOCK_STREAM, ends);
+    require('node:worker_threads').parentPort.postMessage('made');
+    setInterval(() => {}, 1000);
+  });`;
+  const run = async (): Promise<void> => {
+    const worker = new Worker(source, { eval: true });
+    await once(worker, 'message');
+    await worker.terminate();
+  };
+  await run();
+  const before = countDescriptors();
+  await run();
+  await until('they are closed', () => countDescriptors() <= before);
 });
 
 test('process.exit() in a worker ends its waits and leaves no descriptor', async () => {

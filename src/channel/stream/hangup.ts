@@ -27,8 +27,6 @@ function watchPeer(
 ): void {
   // A duplicate: one descriptor has either an edge watch or waits.
   const duplicate = check(native().fcntl(handle.fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
-  // Closed with a worker that is terminated: else the other end would take it for alive.
-  native().holdDescriptor(duplicate);
   const watch = watchEdges(duplicate, events, (seen) => {
     if (seen & (POLLERR | POLLHUP | POLLRDHUP)) hungUp();
   });
