@@ -53,6 +53,7 @@ const CLAUSES: readonly Clause[] = [
   ['messages wait for a receiver that comes when the sender is gone', end.kept, { retains: true }],
   ['what two temporary ends made is gone, with every descriptor', end.nothingLeft],
   ['an address may be used again as soon as its ends are destroyed', end.atOnce, {}, NAMED],
+  ['a sender that comes back waits for the receiver to open anew', end.besideTheBereft, { connected: true }, NAMED],
   ['an address serves one pair after the other', end.again, {}, NAMED],
 
   ['an aborted receive has taken no message, in 10,000 rounds', abort.receives],

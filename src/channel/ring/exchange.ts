@@ -64,6 +64,8 @@ class SocketLink implements Link {
     this.#watch = watchEdges(this.#socket, POLLRDHUP, (events) => {
       if ((events & (POLLRDHUP | POLLHUP)) === 0) return;
       this.#watch?.close();
+      // Who comes now is to wait for our next end, not to be told of a peer that is no more.
+      this.#ended?.();
       gone();
     });
   }

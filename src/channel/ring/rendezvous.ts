@@ -4,8 +4,9 @@
  * name with its owner: a crash leaves nothing behind.
  *
  * The first goes on listening for as long as the pair lasts, to tell whoever comes third that the
- * channel is taken, and by whom.
+ * channel is taken, and by whom; when its peer hangs up, it lets go of the name.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EADDRINUSE, ECONNREFUSED } from '../../core/errno.js';
 import { AbortError, IpcError, timeoutError } from '../../core/errors.js';
 import { checkTimeout, pend, type WaitOptions } from '../../core/wait.js';
@@ -150,6 +151,8 @@ class Host {
         this.#welcome(guest);
         return;
       }
+      // A peer that hung up just now has its event in this turn, too: then this guest finds nobody here.
+      await nextTurn();
       const taken = hello?.value === ROLES[missing] ? this.#peerPid : process.pid;
       if (hello !== undefined) await tell(guest, BUSY, 0, [], {}, taken);
     } catch {

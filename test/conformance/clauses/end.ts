@@ -138,6 +138,26 @@ export async function atOnce(t: Test, way: Way): Promise<void> {
   assert.deepEqual(place.remains(), []);
 }
 
+/** A sender that is gone makes room for the next one: that waits for the receiver to begin anew. */
+export async function besideTheBereft(t: Test, way: Way): Promise<void> {
+  for (const first of ['sender', 'receiver'] as const) {
+    const place = way.place(t);
+    const early = await place.start(first);
+    const opened = early.ask('open');
+    await early.ask('ping');
+    await until('the first waits for the second', () => EPOLL.includes(stateOf(early.pid)));
+    const late = await place.start(first === 'sender' ? 'receiver' : 'sender');
+    await Promise.all([opened, late.ask('open')]);
+    const [sender, receiver] = first === 'sender' ? [early, late] : [late, early];
+    const reopened = sender.ask('reopen');
+    await sender.ask('ping');
+    await assert.rejects(receiver.ask('receiveOne'), { code: 'ECONNRESET' });
+    await receiver.ask('close');
+    await Promise.all([reopened, receiver.ask('open')]);
+    await finish({ sender, receiver });
+  }
+}
+
 /** One address serves one pair after the other. */
 export async function again(t: Test, way: Way): Promise<void> {
   const place = way.place(t);
