@@ -171,6 +171,8 @@ class LockLink implements Link {
     if (this.#released) return;
     this.#released = true;
     this.wakeup.close();
+    // Whoever awaits close() awaits the thread's return, too.
+    this.#waits.referenced = true;
     this.#stop.abort();
     this.#memory.close();
     try {
