@@ -69,9 +69,9 @@ export class StreamListener extends DescriptorHandle {
   }
 
   /**
-   * As `accept`, for one connection only: whoever comes later is refused as if nobody listened, and so is
-   * whoever waits to be let in. With `{ backlog: 0 }` no peer is connected that is not accepted here. After
-   * it, also after an abort, the listener can only be closed.
+   * As `accept`, for one connection only, and closes the listener then, also after an abort: whoever comes
+   * later is refused as if nobody listened, and so is whoever waits to be let in. With `{ backlog: 0 }` no
+   * peer is connected that is not accepted here.
    */
   async acceptLast(options?: WaitOptions): Promise<StreamSocket> {
     if (options !== undefined) checkWait(options);
@@ -85,9 +85,14 @@ export class StreamListener extends DescriptorHandle {
     this.use();
     check(native().shutdown(this.fd, SHUT_RD), 'shutdown', this.#place.subject);
     // Also after an abort: somebody may have connected meanwhile, who must not be left alone.
-    const socket = this.tryAccept();
-    if (socket === undefined) throw why;
-    return socket;
+    try {
+      const socket = this.tryAccept();
+      if (socket === undefined) throw why;
+      return socket;
+    } finally {
+      // Of those who wait to be let in an accept wakes one, and the end of the listener all.
+      this.close();
+    }
   }
 
   #accepting(): { syscall: string; subject: Place['subject'] } {
