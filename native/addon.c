@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const ip_function *const tables[] = {
-    ip_descriptor_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions,
+    ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions,
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_memory_functions, ip_guard_functions,
     ip_eventfd_functions,    ip_futex_functions,   ip_signal_functions,  ip_process_functions,
     ip_poller_functions,     ip_blocking_functions};
@@ -27,6 +27,7 @@ int ip_path(napi_env env, napi_value value, char path[IP_PATH_SIZE]) {
 static void forget_environment(napi_env env, void *data, void *hint) {
   (void)env;
   (void)hint;
+  free(((ip_environment *)data)->transfer);
   free(data);
 }
 

@@ -24,6 +24,7 @@ typedef struct {
 /* One table for each file; the last entry has no name. */
 extern const ip_function ip_descriptor_functions[];
 extern const ip_function ip_held_functions[];
+extern const ip_function ip_transfer_functions[];
 extern const ip_function ip_file_functions[];
 extern const ip_function ip_inotify_functions[];
 extern const ip_function ip_pipe_functions[];
@@ -49,6 +50,7 @@ typedef struct ip_environment {
   struct ip_jobs *jobs;
   uint64_t *held; /* one bit for each descriptor, see held.c */
   size_t held_words;
+  struct ip_transfer *transfer; /* transfer.c */
 } ip_environment;
 
 ip_environment *ip_environment_of(napi_env env);

@@ -1,4 +1,4 @@
-/* POSIX message queues: mq_overview(7). A queue is a descriptor, always opened with O_NONBLOCK. */
+/* POSIX message queues: mq_overview(7). A queue is a descriptor. */
 #include "interproc.h"
 
 #include <fcntl.h>
@@ -12,7 +12,7 @@ static napi_value mq_open_queue(napi_env env, napi_callback_info info) {
   int bad = ip_path(env, args[0], name);
   if (bad < 0) return ip_result(env, bad);
   struct mq_attr attributes = {.mq_maxmsg = ip_int64(env, args[3]), .mq_msgsize = ip_int64(env, args[4])};
-  int flags = ip_int32(env, args[1]) | O_NONBLOCK | O_CLOEXEC;
+  int flags = ip_int32(env, args[1]) | O_CLOEXEC;
   return ip_descriptor(env, mq_open(name, flags, (mode_t)ip_uint32(env, args[2]),
                                 attributes.mq_maxmsg == 0 ? NULL : &attributes));
 }

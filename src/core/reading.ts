@@ -1,11 +1,11 @@
 /** Reading a stream of bytes from a descriptor (core/transfer.ts says what holds for both directions). */
-import { native, POLLHUP, POLLIN } from '../sys/index.js';
+import { kept, native, POLLHUP, POLLIN } from '../sys/index.js';
 import { checkBytes, checkInteger, checkOptions } from './arguments.js';
 import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
 import { blockOnce, whenPossible, whenPossibleSync } from './readiness.js';
-import { Direction } from './transfer.js';
+import { Direction, MAY_BLOCK } from './transfer.js';
 import { checkSyncWait, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from './wait.js';
 
 /** How much to read at most, and how long to wait for it. */
@@ -65,7 +65,7 @@ export class ByteReader extends Direction {
   /** read(2) into `bytes`: how many, `undefined` if there are none now, `null` at the end. */
   tryReadInto(bytes: Uint8Array): number | undefined | null {
     if (!this.ready) this.prepare();
-    const count = native().read(this.handle.fd, bytes);
+    const count = kept.read(this.handle.fd, bytes);
     return count > 0 ? count : this.#without(count, bytes);
   }
 
@@ -86,7 +86,10 @@ export class ByteReader extends Direction {
   readIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number | null {
     if (options !== undefined) return this.#readIntoWithin(bytes, options);
     for (;;) {
-      const now = this.tryReadInto(bytes);
+      if (!this.ready && !MAY_BLOCK) this.prepare();
+      const count = kept.read(this.handle.fd, bytes);
+      if (count > 0) return count;
+      const now = this.#without(count, bytes);
       if (now !== undefined) return now;
       blockOnce(this.handle.fd, POLLIN);
     }

@@ -1,11 +1,11 @@
 /** Writing a stream of bytes to a descriptor, in order (core/transfer.ts says what holds for both directions). */
-import { native, POLLOUT } from '../sys/index.js';
+import { kept, native, POLLOUT } from '../sys/index.js';
 import { checkBytes } from './arguments.js';
 import { EAGAIN, EINTR } from './errno.js';
 import { check, type ErrorSubject, rangeError } from './errors.js';
 import type { DescriptorHandle } from './handle.js';
 import { whenPossible, whenPossibleSync } from './readiness.js';
-import { Direction } from './transfer.js';
+import { Direction, MAY_BLOCK } from './transfer.js';
 import { checkSyncWait, checkWait, type SyncWaitOptions, type WaitOptions } from './wait.js';
 
 const DONE: Promise<void> = Promise.resolve();
@@ -48,7 +48,13 @@ export class ByteWriter extends Direction {
     if (!this.ready) this.prepare();
     if (this.#queue.length > 0 && this.behind) return undefined;
     const size = bytes?.length;
-    const taken = size <= this.#most ? native().write(this.handle.fd, bytes) : 0;
+    const taken = size <= this.#most ? kept.write(this.handle.fd, bytes) : 0;
+    return taken > 0 ? taken : this.#without(taken, bytes);
+  }
+
+  /** Nothing was done yet that would have made the descriptor non-blocking, so nothing stands in the queue. */
+  #writeAsIs(bytes: Uint8Array): number | undefined {
+    const taken = bytes?.length <= this.#most ? kept.write(this.handle.fd, bytes) : 0;
     return taken > 0 ? taken : this.#without(taken, bytes);
   }
 
@@ -71,7 +77,7 @@ export class ByteWriter extends Direction {
   /** Writes all of `bytes`, blocking this thread while there is no room. */
   writeSync(bytes: Uint8Array, options?: SyncWaitOptions): void {
     if (options !== undefined) checkSyncWait(options);
-    const taken = this.tryWrite(bytes);
+    const taken = MAY_BLOCK && !this.ready && options === undefined ? this.#writeAsIs(bytes) : this.tryWrite(bytes);
     if (taken !== bytes.length) this.pushSync(bytes, taken ?? 0, undefined, options);
   }
 

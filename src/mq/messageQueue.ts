@@ -1,11 +1,12 @@
 /** A POSIX message queue that is open: sending, receiving, and what is in it. */
-import { native, POLLIN, POLLOUT } from '../sys/index.js';
+import { kept, native, POLLIN, POLLOUT } from '../sys/index.js';
 import { checkBytes, checkInteger } from '../core/arguments.js';
-import { EAGAIN } from '../core/errno.js';
+import { EAGAIN, EINTR } from '../core/errno.js';
 import { check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { blockOnce, whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
+import { MAY_BLOCK, setNonBlocking } from '../core/transfer.js';
 import { type Awaited, checkTimeout, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 
 /** A message as it comes out of the queue. */
@@ -53,6 +54,8 @@ export class MessageQueue extends DescriptorHandle {
   readonly #sent: Awaited;
   readonly #received: Awaited;
   #buffer: Uint8Array | undefined;
+  /** Whether the descriptor does, as mq_open(3) made it. */
+  #blocks = true;
 
   /** @internal */
   constructor(fd: number, name: string, created: boolean) {
@@ -92,14 +95,30 @@ export class MessageQueue extends DescriptorHandle {
     }
   }
 
+  /**
+   * From now on no call blocks in the kernel. Until the first that must not, none is kept from it: a synchronous call
+   * then is one system call, as in core/transfer.ts.
+   */
+  #doNotBlock(): void {
+    this.use();
+    setNonBlocking(this.fd, true);
+    this.#blocks = false;
+  }
+
   /** Puts a message in (mq_send(3)); false if the queue is full. */
   trySend(data: Uint8Array, options?: Priority): boolean {
+    if (this.#blocks) this.#doNotBlock();
+    return this.#send(data, options);
+  }
+
+  /** False if the queue is full and the descriptor does not block. */
+  #send(data: Uint8Array, options: Priority | undefined): boolean {
     this.use();
     const priority = options?.priority ?? 0;
     this.#checkMessage(data, priority);
-    const sent = native().mqSend(this.fd, data, priority);
+    const sent = kept.mqSend(this.fd, data, priority);
     if (sent === 0) return true;
-    if (sent === -EAGAIN) return false;
+    if (sent === -EAGAIN || sent === -EINTR) return false;
     check(sent, 'mq_send', this.#subject);
     return true;
   }
@@ -123,7 +142,8 @@ export class MessageQueue extends DescriptorHandle {
   /** As `send`, blocking this thread. */
   sendSync(data: Uint8Array, options?: SyncWaitOptions & Priority): void {
     if (options?.timeoutMs === undefined) {
-      while (!this.trySend(data, options)) blockOnce(this.fd, POLLOUT);
+      if (!MAY_BLOCK && this.#blocks) this.#doNotBlock();
+      while (!this.#send(data, options)) blockOnce(this.fd, POLLOUT);
       return;
     }
     checkTimeout(options.timeoutMs);
@@ -137,8 +157,14 @@ export class MessageQueue extends DescriptorHandle {
    * @param bytes at least `messageSize` long: the kernel takes no less (EMSGSIZE of mq_receive(3))
    */
   tryReceiveInto(bytes: Uint8Array): number | undefined {
+    if (this.#blocks) this.#doNotBlock();
+    return this.#receiveInto(bytes);
+  }
+
+  /** `undefined` if there is none and the descriptor does not block. */
+  #receiveInto(bytes: Uint8Array): number | undefined {
     this.use();
-    const received = native().mqReceive(this.fd, bytes);
+    const received = kept.mqReceive(this.fd, bytes);
     if (received >= PRIORITY) {
       this.lastPriority = Math.floor(received / PRIORITY);
       return received % PRIORITY;
@@ -147,7 +173,7 @@ export class MessageQueue extends DescriptorHandle {
       this.lastPriority = 0;
       return received;
     }
-    if (received === -EAGAIN) return undefined;
+    if (received === -EAGAIN || received === -EINTR) return undefined;
     checkBytes('bytes', bytes);
     if (bytes.length < this.messageSize) {
       throw new IpcError({
@@ -169,8 +195,9 @@ export class MessageQueue extends DescriptorHandle {
   /** As `receiveInto`, blocking this thread. */
   receiveIntoSync(bytes: Uint8Array, options?: SyncWaitOptions): number {
     if (options !== undefined) return this.#receiveIntoWithin(bytes, options);
+    if (!MAY_BLOCK && this.#blocks) this.#doNotBlock();
     for (;;) {
-      const length = this.tryReceiveInto(bytes);
+      const length = this.#receiveInto(bytes);
       if (length !== undefined) return length;
       blockOnce(this.fd, POLLIN);
     }

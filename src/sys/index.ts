@@ -1,4 +1,5 @@
 /** The addon: its functions and the numbers they take. Nothing above loads it in another way. */
 export { native, onLoadFailure, type LoadFailure } from './addon.js';
 export * from './constants.js';
+export * as kept from './kept.js';
 export type { Native, NativeMapping, Result } from './native.js';

@@ -39,6 +39,16 @@ interface DescriptorCalls {
   available(fd: number): Result;
 }
 
+/** Transfers whose arguments stand in memory: `sys/kept.ts` is who calls them. */
+interface KeptCalls {
+  keptWords(words: Int32Array): Result;
+  keepBytes(direction: number, bytes: Uint8Array): Result;
+  readKept(): void;
+  writeKept(): void;
+  mqReceiveKept(): void;
+  mqSendKept(): void;
+}
+
 interface FileCalls {
   open(path: string, flags: number, mode: number): Result;
   unlink(path: string): Result;
@@ -164,6 +174,7 @@ interface WaitingCalls {
 /** Everything the addon can do. */
 export interface Native
   extends DescriptorCalls,
+    KeptCalls,
     FileCalls,
     InotifyCalls,
     PipeCalls,
