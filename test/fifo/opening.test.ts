@@ -40,18 +40,22 @@ test('sixteen FIFOs opened for reading with no writer hold up neither fs, dns no
   });
   const settled = Promise.allSettled(opens);
   await until('all sixteen wait in open(2)', () => opening(process.pid) === 16);
-  // Their first use loads things; what is measured is whether the pool's threads are free.
+  t.after(() => abort.abort()); // so that a failure here is one
+  // What is measured is whether the pool's threads are free, so the quickest of a few counts: their first use loads
+  // things, and another program may have the processor for a while. Were the threads taken, none would be answered.
   const questions = {
     'fs.readFile': () => promisify(readFile)('/proc/self/status'),
     'dns.lookup': () => promisify(lookup)('localhost').catch(() => {}),
     'crypto.pbkdf2': () => promisify(pbkdf2)('secret', 'salt', 1, 16, 'sha256'),
   };
   for (const [name, ask] of Object.entries(questions)) {
-    await ask();
-    const began = performance.now();
-    await ask();
-    const took = performance.now() - began;
-    assert.ok(took < 50, `${name} took ${took} ms`);
+    let quickest = Infinity;
+    for (let round = 0; round < 5; round++) {
+      const began = performance.now();
+      await ask();
+      quickest = Math.min(quickest, performance.now() - began);
+    }
+    assert.ok(quickest < 50, `${name} took ${quickest} ms`);
   }
   abort.abort();
   for (const one of await settled) {
