@@ -89,7 +89,7 @@ function adopt(fd: number, refused: number, way: string): number {
 
 /**
  * Takes over a descriptor that this process inherited, or got over a socket, as the read end of a
- * pipe or FIFO. It becomes close-on-exec, with the first use non-blocking for everybody who shares
+ * pipe or FIFO. It becomes close-on-exec, with the first call that must not block non-blocking for everybody who shares
  * it, and is closed with the handle.
  *
  * @throws TypeError if it is no pipe, or not open for reading; IpcError EBADF

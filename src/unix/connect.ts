@@ -101,7 +101,7 @@ export function pair(): SocketPair {
 
 /**
  * Takes over a descriptor that this process inherited, or got over another socket, as a connected
- * stream socket. It becomes close-on-exec, with the first use non-blocking for everybody who shares
+ * stream socket. It becomes close-on-exec, with the first call that must not block non-blocking for everybody who shares
  * it, and is closed with the handle.
  *
  * @throws TypeError if it is no connected Unix stream socket; IpcError EBADF
