@@ -46,7 +46,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function faultsOf(check: string, files: Record<string, string> = {}): Promise<string[]> {
   write({ ...GOOD, ...files });
   const { code, stdout, stderr } = await runScript(check, [folder]);
-  assert.equal(stderr, '');
+  // The compiler's own process says this where it is ended before it has finished ending itself.
+  assert.equal(stderr.replace('context canceled\n', ''), '');
   const lines = stdout.trimEnd().split('\n');
   const verdict = lines.pop()!;
   assert.equal(code, lines.length === 0 ? 0 : 1);
