@@ -36,6 +36,7 @@ extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
 extern const ip_function ip_signal_functions[];
+extern const ip_function ip_send_functions[];
 extern const ip_function ip_process_functions[];
 extern const ip_function ip_poller_functions[];
 extern const ip_function ip_blocking_functions[];

@@ -1,5 +1,5 @@
 /*
- * Signals: kill(2), sigqueue(3), signalfd(2), and the mask of the whole process.
+ * Receiving signals: signalfd(2), and the mask of the whole process.
  *
  * Masks belong to threads, and Node has about seven. A real-time signal that is to be read from a
  * signalfd must be blocked in all of them, or its default action ends the process on the first
@@ -205,25 +205,6 @@ static napi_value signal_signalfd(napi_env env, napi_callback_info info) {
   return ip_descriptor(env, signalfd(ip_int32(env, args[0]), &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-static napi_value signal_kill(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(2);
-  return ip_answer(env, kill(ip_int32(env, args[0]), ip_int32(env, args[1])));
-}
-
-/* sigqueue(pid, signal, value): an int as number, or a pointer-size value as bigint. */
-static napi_value signal_sigqueue(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(3);
-  union sigval value = {.sival_ptr = NULL};
-  int64_t wide;
-  bool lossless;
-  if (napi_get_value_bigint_int64(env, args[2], &wide, &lossless) == napi_ok) {
-    value.sival_ptr = (void *)(intptr_t)wide;
-  } else {
-    value.sival_int = ip_int32(env, args[2]);
-  }
-  return ip_answer(env, sigqueue(ip_int32(env, args[0]), ip_int32(env, args[1]), value));
-}
-
 /* signalRange([first, last]): SIGRTMIN and SIGRTMAX as this libc has them. */
 static napi_value signal_range(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
@@ -234,7 +215,8 @@ static napi_value signal_range(napi_env env, napi_callback_info info) {
   return ip_result(env, 0);
 }
 
-const ip_function ip_signal_functions[] = {{"signalOwn", signal_own},     {"signalDisown", signal_disown},
-                                           {"signalfd", signal_signalfd}, {"kill", signal_kill},
-                                           {"sigqueue", signal_sigqueue}, {"signalRange", signal_range},
+const ip_function ip_signal_functions[] = {{"signalOwn", signal_own},
+                                           {"signalDisown", signal_disown},
+                                           {"signalfd", signal_signalfd},
+                                           {"signalRange", signal_range},
                                            {NULL, NULL}};

@@ -43,6 +43,24 @@ const VERBS: readonly Listed[] = [
     summary: 'copy messages, or bytes, from one endpoint to another',
     load: () => import('./relay.js'),
   },
+  {
+    name: 'signals',
+    usage: '[options]',
+    summary: 'list every signal, with what it does and where it comes from',
+    load: () => import('./signals.js'),
+  },
+  {
+    name: 'kill',
+    usage: '[options] <pid...>',
+    summary: 'send a signal, with a value if asked, or list signals',
+    load: () => import('./kill.js'),
+  },
+  {
+    name: 'trap',
+    usage: '[options] <pid>',
+    summary: 'show what a process catches, ignores, blocks and has pending',
+    load: () => import('./trap.js'),
+  },
 ];
 
 const EXAMPLES = `

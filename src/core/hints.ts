@@ -57,6 +57,17 @@ const HINTS: Record<string, string> = {
   'kill EPERM': 'sending to a process of another user needs CAP_KILL',
   'sigqueue ESRCH': 'no process has this pid',
   'kill ESRCH': 'no process has this pid',
+  'killpg EPERM': 'sending to processes of another user needs CAP_KILL',
+  'killpg ESRCH': 'no process is in this group',
+  'tgkill EPERM': 'sending to a process of another user needs CAP_KILL',
+  'tgkill ESRCH': 'the process has no thread with this id, or there is no such process',
+  'tgkill EAGAIN':
+    "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
+  'pidfd_open ESRCH': 'no process has this pid',
+  'pidfd_send_signal EPERM': 'sending to a process of another user needs CAP_KILL',
+  'pidfd_send_signal ESRCH': 'the process has ended',
+  'pidfd_send_signal EAGAIN':
+    "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
   'inotify_init1 EMFILE': 'this user has as many inotify instances as /proc/sys/fs/inotify/max_user_instances allows',
   'inotify_add_watch ENOSPC': 'this user has as many watches as /proc/sys/fs/inotify/max_user_watches allows',
 };

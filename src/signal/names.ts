@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { native } from '../sys/index.js';
 import { argumentError, rangeError } from '../core/errors.js';
+import { nearest } from '../core/nearest.js';
 
 /** `SIGTERM`, `SIGRTMIN+3`, `SIGRTMAX-2`, or a number. */
 export type SignalName = string;
@@ -17,6 +18,13 @@ const range = new Int32Array(new ArrayBuffer(128));
 export function realTimeRange(): { first: number; last: number } {
   native().signalRange(range);
   return { first: range[0] as number, last: range[1] as number };
+}
+
+/** The name that somebody probably meant: the prefix is forgotten most often. */
+function suggestion(sig: string): string {
+  const prefixed = `SIG${sig.toUpperCase().replace(/^SIG/, '')}`;
+  const meant = numbers.has(prefixed) ? prefixed : nearest(sig, [...numbers.keys(), 'SIGRTMIN', 'SIGRTMAX']);
+  return meant === undefined ? '' : `; did you mean ${meant}?`;
 }
 
 /**
@@ -38,8 +46,7 @@ export function toNumber(sig: SignalName | number): number {
   if (found !== undefined) return found;
   const parts = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(sig);
   if (parts === null) {
-    const like = numbers.has(`SIG${sig.toUpperCase()}`) ? `; did you mean SIG${sig.toUpperCase()}?` : '';
-    throw argumentError(`there is no signal named ${JSON.stringify(sig)}${like}`, 'ERR_INTERPROC_NAME');
+    throw argumentError(`there is no signal named ${JSON.stringify(sig)}${suggestion(sig)}`, 'ERR_INTERPROC_NAME');
   }
   const { first, last } = realTimeRange();
   const offset = Number(parts[3] ?? 0) * (parts[2] === '-' ? -1 : 1);
@@ -50,7 +57,10 @@ export function toNumber(sig: SignalName | number): number {
   return number;
 }
 
-/** The name of a signal's number: `toName(15)` is `'SIGTERM'`, `toName(37)` is `'SIGRTMIN+3'`. */
+/**
+ * The name of a signal's number: `toName(15)` is `'SIGTERM'`, `toName(37)` is `'SIGRTMIN+3'`. A
+ * real-time signal is named from the end that is nearer, as shells do: `toName(62)` is `'SIGRTMAX-2'`.
+ */
 export function toName(number: number): SignalName {
   const known = names.get(number);
   if (known !== undefined) return known;
@@ -59,5 +69,6 @@ export function toName(number: number): SignalName {
     throw rangeError(`${number} is no signal; signals are 1 to 31 and ${first} to ${last}`);
   }
   if (number === first) return 'SIGRTMIN';
-  return number === last ? 'SIGRTMAX' : `SIGRTMIN+${number - first}`;
+  if (number === last) return 'SIGRTMAX';
+  return number - first <= last - number ? `SIGRTMIN+${number - first}` : `SIGRTMAX-${last - number}`;
 }

@@ -10,13 +10,14 @@
  * no other thread does.
  */
 import { native, POLLIN } from '../sys/index.js';
-import { EAGAIN, EBUSY, EINVAL } from '../core/errno.js';
+import { EAGAIN, EBUSY } from '../core/errno.js';
 import { argumentError, check, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import type { SyncWaitOptions, WaitOptions } from '../core/wait.js';
 import { realTimeRange, type SignalName, toName, toNumber } from './names.js';
+import { checkTakeable } from './reserved.js';
 
 /** A signal that arrived. */
 export interface SignalEvent {
@@ -118,17 +119,15 @@ export class SignalReceiver extends DescriptorHandle {
 }
 
 function own(number: number): void {
-  const { first, last } = realTimeRange();
+  const { first } = realTimeRange();
   const name = toName(number);
   if (number < first) {
     throw argumentError(
       `${name} is a standard signal: process.on('${name}') receives it; real-time signals (SIGRTMIN to SIGRTMAX-3) are received here, with sender and value`,
     );
   }
+  checkTakeable(number, 'signalfd');
   const owned = native().signalOwn(number);
-  if (owned === -EINVAL) {
-    throw argumentError(`${name} is reserved: interproc uses ${toName(last - 1)} and ${toName(last - 2)} for itself`);
-  }
   if (owned === -EBUSY) {
     throw new IpcError({
       code: 'EBUSY',

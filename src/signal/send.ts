@@ -1,4 +1,4 @@
-/** Sending signals: kill(2) and sigqueue(3). */
+/** Sending signals: kill(2), killpg(3), tgkill(2), raise(3), sigqueue(3) and pidfd_send_signal(2). */
 import { native } from '../sys/index.js';
 import { checkInteger } from '../core/arguments.js';
 import { EAGAIN } from '../core/errno.js';
@@ -7,21 +7,71 @@ import { type SignalName, toNumber } from './names.js';
 
 const MOST_PID = 2 ** 22;
 
+/** A signal to send; 0 sends nothing and only asks. */
+function toSend(sig: SignalName | number): number {
+  return sig === 0 ? 0 : toNumber(sig);
+}
+
+/** The value as C takes it. */
+function checkValue(value: unknown): number | bigint {
+  if (typeof value === 'bigint') {
+    if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
+      throw rangeError(`value must fit 64 bits, got ${value}`);
+    }
+    return BigInt.asIntN(64, value);
+  }
+  if (typeof value !== 'number') throw argumentError(`value must be a number or a bigint, got ${String(value)}`);
+  checkInteger('value', value, -0x80000000, 0x7fffffff);
+  return value;
+}
+
 /**
  * Sends a signal to one process (kill(2)). Signal 0 sends nothing and only asks whether it could.
  *
- * @param pid 1 or more; a group is not meant here
+ * @param pid 1 or more; `killGroup` is for groups
  * @throws IpcError ESRCH (no such process), EPERM (another user's)
  */
 export function kill(pid: number, sig: SignalName | number): void {
   checkInteger('pid', pid, 1, MOST_PID);
-  const number = sig === 0 ? 0 : toNumber(sig);
-  check(native().kill(pid, number), 'kill', { object: String(pid) });
+  check(native().kill(pid, toSend(sig)), 'kill', { object: String(pid) });
+}
+
+/**
+ * Sends a signal to every process of a group (killpg(3)); it has succeeded if one of them got it.
+ *
+ * @param pgid the group, named by the pid of its first process: 2 or more, since kill(2) cannot name group 1
+ * @throws IpcError ESRCH (nobody is in the group), EPERM (all of them are another user's)
+ */
+export function killGroup(pgid: number, sig: SignalName | number): void {
+  checkInteger('pgid', pgid, 2, MOST_PID);
+  check(native().kill(-pgid, toSend(sig)), 'killpg', { object: String(pgid) });
+}
+
+/**
+ * Sends a signal to one thread of a process (tgkill(2)). That thread alone handles it, unless the signal
+ * ends or stops the process.
+ *
+ * @param tid as in /proc/PID/task
+ * @throws IpcError ESRCH (no such thread in this process), EPERM, EAGAIN (a real-time signal, and the queue is full)
+ */
+export function killThread(pid: number, tid: number, sig: SignalName | number): void {
+  checkInteger('pid', pid, 1, MOST_PID);
+  checkInteger('tid', tid, 1, MOST_PID);
+  check(native().tgkill(pid, tid, toSend(sig)), 'tgkill', { object: String(tid) });
+}
+
+/**
+ * Sends a signal to this very thread (raise(3)): it has been handled, has ended or has stopped the
+ * process when this returns; a handler in JavaScript is called in a later turn of the event loop. No
+ * other thread sees it: a receiver in another worker needs `kill(process.pid, …)`.
+ */
+export function raise(sig: SignalName | number): void {
+  check(native().raise(toSend(sig)), 'raise');
 }
 
 /**
  * Sends a signal with a value (sigqueue(3)). A real-time signal is queued: it arrives as often as
- * it was sent, in order. `value` is an int32, or a bigint of a pointer's size.
+ * it was sent, in order. `value` is an int32, or a bigint of a pointer's size. Signal 0 only asks.
  *
  * @returns false if the receiver's queue is full now (EAGAIN: its user's RLIMIT_SIGPENDING);
  *   nothing was sent then
@@ -29,17 +79,7 @@ export function kill(pid: number, sig: SignalName | number): void {
  */
 export function tryQueue(pid: number, sig: SignalName | number, value: number | bigint): boolean {
   checkInteger('pid', pid, 1, MOST_PID);
-  const number = toNumber(sig);
-  if (typeof value === 'bigint') {
-    if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
-      throw rangeError(`value must fit 64 bits, got ${value}`);
-    }
-  } else if (typeof value !== 'number') {
-    throw argumentError(`value must be a number or a bigint, got ${String(value)}`);
-  } else {
-    checkInteger('value', value, -0x80000000, 0x7fffffff);
-  }
-  const sent = native().sigqueue(pid, number, typeof value === 'bigint' ? BigInt.asIntN(64, value) : value);
+  const sent = native().sigqueue(pid, toSend(sig), checkValue(value));
   if (sent === -EAGAIN) return false;
   check(sent, 'sigqueue', { object: String(pid) });
   return true;
@@ -48,4 +88,21 @@ export function tryQueue(pid: number, sig: SignalName | number, value: number | 
 /** As `tryQueue`; a full queue throws. @throws IpcError EAGAIN, ESRCH, EPERM */
 export function queue(pid: number, sig: SignalName | number, value: number | bigint): void {
   if (!tryQueue(pid, sig, value)) check(-EAGAIN, 'sigqueue', { object: String(pid) });
+}
+
+/**
+ * Sends a signal, with a value if there is one, to the process that a pidfd means (pidfd_send_signal(2)).
+ * A process that has the pid of one that is gone is never hit.
+ *
+ * @param pidfd a descriptor of pidfd_open(2)
+ * @throws IpcError ESRCH (the process is gone), EPERM, EAGAIN (its queue is full), EBADF (no pidfd)
+ */
+export function sendToPidfd(pidfd: number, sig: SignalName | number, value?: number | bigint): void {
+  checkInteger('pidfd', pidfd, 0, 0x7fffffff);
+  const number = toSend(sig);
+  const sent =
+    value === undefined
+      ? native().pidfdSendSignal(pidfd, number)
+      : native().pidfdSendSignal(pidfd, number, checkValue(value));
+  check(sent, 'pidfd_send_signal', { object: `descriptor ${pidfd}` });
 }

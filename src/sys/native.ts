@@ -140,9 +140,16 @@ interface SignalCalls {
   signalOwn(signal: number): Result;
   signalDisown(signal: number): Result;
   signalfd(fd: number, signals: Int32Array): Result;
-  kill(pid: number, signal: number): Result;
-  sigqueue(pid: number, signal: number, value: number | bigint): Result;
   signalRange(range: Int32Array): Result;
+}
+
+interface SendCalls {
+  kill(pid: number, signal: number): Result;
+  tgkill(pid: number, thread: number, signal: number): Result;
+  /** To the calling thread. */
+  raise(signal: number): Result;
+  sigqueue(pid: number, signal: number, value: number | bigint): Result;
+  pidfdSendSignal(pidfd: number, signal: number, value?: number | bigint): Result;
 }
 
 interface ProcessCalls {
@@ -183,5 +190,6 @@ export interface Native
     MemoryCalls,
     EventfdCalls,
     SignalCalls,
+    SendCalls,
     ProcessCalls,
     WaitingCalls {}

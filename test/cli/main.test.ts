@@ -8,7 +8,7 @@ import { main } from '../../src/cli/main.js';
 import { temporaryFolder } from '../support/folder.js';
 import { MAIN, run } from './cli.js';
 
-const VERBS = ['tour', 'send', 'receive', 'relay'];
+const VERBS = ['tour', 'send', 'receive', 'relay', 'signals', 'kill', 'trap'];
 
 test('help lists every verb, and each verb explains itself with an example', async (t) => {
   const { code, stdout } = await run(t, ['--help']);
@@ -49,6 +49,17 @@ const WRONG: [words: string[], said: RegExp][] = [
   [['tour', '--only', 'pipe,mqq'], /no mechanism "mqq"; did you mean mq\?/],
   [['tour', '--messages', 'many'], /--messages is a whole number.*"many"/],
   [['tour', '--messages', '0'], /--messages is a whole number/],
+  [['kill'], /missing required argument 'pid'/],
+  [['kill', '0'], /PID is a whole number above 0, got "0"; a group is named by --group/],
+  [['kill', '-s', 'TREM', '1'], /there is no signal named "SIGTREM"; did you mean SIGTERM\?/],
+  [['kill', '-s', '65', '1'], /a signal is a number from 1 to 64, got 65/],
+  [['kill', '-s', 'RTMIN+31', '1'], /SIGRTMIN\+31 is 65; real-time signals are 34/],
+  [['kill', '-q', 'many', '1'], /VALUE is a whole number, got "many"/],
+  [['kill', '-q', '1', '--group', '2'], /--group goes with neither --queue nor --pidfd/],
+  [['kill', '--group', '1'], /pgid must be a whole number from 2/],
+  [['kill', '-l', '200'], /72 is no signal/],
+  [['trap'], /trap takes the pid of a process, got nothing/],
+  [['trap', '0'], /trap takes the pid of a process, got "0"/],
 ];
 
 for (const [words, said] of WRONG) {

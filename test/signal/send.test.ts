@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import * as signal from '../../src/signal/index.js';
+import { native } from '../../src/sys/index.js';
 import { attempt } from '../support/elsewhere.js';
 import { start } from '../support/program.js';
 import { peer } from '../support/skips.js';
@@ -86,6 +87,7 @@ test('another user’s process is EPERM, and the hint says what it would take', 
   const outcomes = await attempt(t, { asNobody: true }, [
     ['signal.kill', process.pid, 'SIGTERM'],
     ['signal.kill', process.pid, 0],
+    ['signal.killThread', process.pid, process.pid, 'SIGTERM'],
     ['signal.queue', process.pid, 'SIGTERM', 1],
     ['signal.tryQueue', process.pid, 'SIGTERM', 1],
   ]);
@@ -125,6 +127,60 @@ test('at the receiver’s RLIMIT_SIGPENDING tryQueue is false, queue is EAGAIN, 
   });
   process.kill(python.pid, 'SIGCONT');
   for (let value = 0; value < taken; value++) assert.equal((await python.line()).split(' ')[4], String(value));
+});
+
+test('killGroup reaches all processes of a group, killThread one thread, raise this one', async (t) => {
+  const group = start(t, 'setsid', ['sh', '-c', 'sleep 1000 & echo $$; wait']);
+  const leader = Number(await group.line());
+  signal.killGroup(leader, 0);
+  signal.killGroup(leader, 'SIGKILL');
+  assert.deepEqual((await group.ended).signal, 'SIGKILL');
+  const nobody = start(t, 'true', []);
+  await nobody.ended;
+  assert.throws(() => signal.killGroup(nobody.pid, 0), {
+    code: 'ESRCH',
+    syscall: 'killpg',
+    object: String(nobody.pid),
+    hint: /no process is in this group/,
+  });
+  using signals = signal.open('SIGRTMIN+4');
+  signal.killThread(process.pid, process.pid, 'SIGRTMIN+4');
+  signal.raise('SIGRTMIN+4');
+  assert.deepEqual([signals.tryReceive()?.code, signals.tryReceive()?.code], ['SI_TKILL', 'SI_TKILL']);
+  signal.raise(0);
+  assert.throws(() => signal.killThread(process.pid, group.pid, 0), {
+    code: 'ESRCH',
+    syscall: 'tgkill',
+    hint: /no thread with this id/,
+  });
+  for (const call of [
+    () => signal.killGroup(0, 'SIGKILL'),
+    () => signal.killGroup(1, 'SIGKILL'),
+    () => signal.killGroup(-2, 'SIGKILL'),
+    () => signal.killThread(0, 1, 'SIGKILL'),
+    () => signal.killThread(process.pid, -1, 'SIGKILL'),
+    () => signal.killThread(process.pid, 0, 'SIGKILL'),
+    () => signal.sendToPidfd(-1, 'SIGKILL'),
+  ]) {
+    assert.throws(call, { name: 'RangeError', code: 'ERR_INTERPROC_RANGE', message: /pid|pgid|tid/ });
+  }
+});
+
+test('what is queued with signal 0 only asks', (t) => {
+  signal.queue(process.pid, 0, 1);
+  const program = start(t, 'sleep', ['1000']);
+  assert.equal(signal.tryQueue(program.pid, 0, 1), true);
+});
+
+test('through a pidfd a process is reached as long as it is that process', async (t) => {
+  const program = start(t, 'sleep', ['1000']);
+  const fd = native().pidfdOpen(program.pid);
+  t.after(() => native().close(fd));
+  signal.sendToPidfd(fd, 0);
+  signal.sendToPidfd(fd, 'SIGTERM', 1);
+  await program.ended;
+  assert.throws(() => signal.sendToPidfd(fd, 0), { code: 'ESRCH', syscall: 'pidfd_send_signal', hint: /has ended/ });
+  assert.throws(() => signal.sendToPidfd(2, 0), { code: 'EBADF' });
 });
 
 test('/bin/kill agrees with us on the numbers of real-time signals', (t) => {

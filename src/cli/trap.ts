@@ -1,0 +1,81 @@
+/** `interproc trap PID`: what a process catches, ignores, blocks and has pending. */
+import { type SignalState, table } from '../signal/index.js';
+import { UsageError } from './failure.js';
+import { write, writeJson, written } from './output.js';
+import type { Verb } from './verb.js';
+
+interface TrapOptions {
+  json?: boolean;
+  all?: boolean;
+}
+
+const HEAD = ['number', 'name', 'handled how', 'blocked', 'pending'];
+
+function disposition({ caught, ignored }: SignalState): string {
+  return caught ? 'caught' : ignored ? 'ignored' : 'default';
+}
+
+function blocked({ blocked: byAll, blockedBy }: SignalState): string {
+  if (byAll) return 'blocked';
+  if (blockedBy.length === 0) return '';
+  return `by ${blockedBy.length} ${blockedBy.length === 1 ? 'thread' : 'threads'}`;
+}
+
+/** Whether there is anything to tell of it. */
+function stands(out: SignalState): boolean {
+  return out.caught || out.ignored || out.pending || out.blockedBy.length > 0;
+}
+
+async function draw(states: readonly SignalState[]): Promise<string> {
+  const { default: Table } = await import('cli-table3');
+  const shown = new Table({
+    head: HEAD,
+    colAligns: ['right', 'left', 'left', 'left', 'left'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const one of states) {
+    shown.push([one.number, one.name, disposition(one), blocked(one), one.pending ? 'pending' : '']);
+  }
+  return shown.toString();
+}
+
+async function show(pid: number, options: TrapOptions, stop: AbortSignal): Promise<number> {
+  const states = table(pid);
+  if (options.json === true) {
+    await writeJson(states, stop);
+    return 0;
+  }
+  const told = options.all === true ? states : states.filter(stands);
+  const text = told.length === 0 ? `process ${pid} leaves every signal at its default` : await draw(told);
+  await write(`${text}\n`, stop);
+  await written(stop);
+  return 0;
+}
+
+/** The verb. */
+export const verb: Verb<TrapOptions> = {
+  define(command) {
+    command
+      .argument('[words...]', 'the pid of a process')
+      .option('-a, --all', 'also show the signals of which there is nothing to tell')
+      .option('--json', 'print an array of { name, number, caught, ignored, blocked, blockedBy, pending }')
+      .addHelpText(
+        'after',
+        `
+Signals that are not shown have their default action, are not blocked, and none is pending.
+
+Examples:
+  $ interproc trap 1234
+  $ interproc trap --json $$
+`,
+      );
+  },
+
+  async run(words, options, stop) {
+    const [pid = ''] = words;
+    if (words.length === 1 && /^[1-9]\d*$/.test(pid)) return show(Number(pid), options, stop);
+    throw new UsageError(
+      `trap takes the pid of a process, got ${words.map((word) => JSON.stringify(word)).join(' ') || 'nothing'}`,
+    );
+  },
+};
