@@ -1,15 +1,17 @@
 /**
  * `mq:/name`: a POSIX message queue. It keeps messages for the next receiver, and takes several
- * senders. Whoever comes first makes the queue; `?max=` and `?size=` are its limits then.
+ * senders. Whoever comes first makes the queue; `?max=` and `?size=` are its limits then. One that
+ * is temporary is removed by the receiver that reaches the end, unless others use it (inUse.ts).
  * `?raw` sends and receives messages as they are, for programs that know nothing of us.
  */
 import { native, POLLIN, POLLOUT } from '../../sys/index.js';
 import { IpcError } from '../../core/errors.js';
-import { ENOENT } from '../../core/errno.js';
 import { onceReady } from '../../core/readiness.js';
+import type { WaitOptions } from '../../core/wait.js';
 import * as mq from '../../mq/index.js';
 import type { Sink, Source, Visit } from '../contract.js';
 import type { Endpoint, OpenHalf, OpenReceiver, OpenSender } from '../endpoint.js';
+import { isTemporary, leave, removeUnused, TEMPORARY_MODE, use } from '../inUse.js';
 import {
   END,
   END_LENGTH,
@@ -24,22 +26,22 @@ import {
 } from '../pieces.js';
 import { type EndpointUrl, flagOption, numberOption } from '../url.js';
 
-function openQueue(url: EndpointUrl, access: mq.Access): mq.MessageQueue {
+/** The queue, in use; whether it is this end's to remove, or to say so: made for as long as it is needed, now or before. */
+async function openQueue(
+  url: EndpointUrl,
+  access: mq.Access,
+  { temporary = false, signal, timeoutMs }: WaitOptions & { temporary?: boolean },
+): Promise<{ queue: mq.MessageQueue; temporary: boolean }> {
   const maxMessages = numberOption(url, 'max', 1, 0x7fffffff);
   const messageSize = numberOption(url, 'size', 1, 0x7fffffff);
-  return mq.openOrCreate(url.rest, {
+  const options: mq.CreateOptions = {
     access,
     ...(maxMessages === undefined ? {} : { maxMessages }),
     ...(messageSize === undefined ? {} : { messageSize }),
-  });
-}
-
-function remove(queue: mq.MessageQueue): void {
-  try {
-    mq.unlink(queue.name);
-  } catch (error) {
-    if (!(error instanceof IpcError) || error.errno !== -ENOENT) throw error;
-  }
+    ...(temporary ? { mode: TEMPORARY_MODE } : {}),
+  };
+  const queue = await use(() => mq.openOrCreate(url.rest, options), url.rest, { signal, timeoutMs });
+  return { queue, temporary: temporary && isTemporary(queue) };
 }
 
 class QueueSink implements Sink {
@@ -54,7 +56,7 @@ class QueueSink implements Sink {
   constructor(queue: mq.MessageQueue, raw: boolean, temporary: boolean) {
     this.#queue = queue;
     this.#raw = raw;
-    this.#temporary = temporary && queue.created;
+    this.#temporary = temporary;
     this.#buffer = Buffer.alloc(queue.messageSize);
     this.wholeLimit = raw ? queue.messageSize : queue.messageSize - WHOLE_HEADER;
     if (!raw && queue.messageSize <= PIECE_HEADER) {
@@ -113,7 +115,9 @@ class QueueSink implements Sink {
     mark[0] = END;
     mark[1] = this.#temporary ? END_TEMPORARY : 0;
     mark.writeBigUInt64LE(this.#sender, 8);
-    return this.#queue.trySend(mark);
+    if (!this.#queue.trySend(mark)) return false;
+    leave(this.#queue);
+    return true;
   }
 
   whenWritable = (ready: () => void): (() => void) => onceReady(this.#queue.fd, POLLOUT, ready);
@@ -132,16 +136,17 @@ class QueueSource implements Source {
   readonly #raw: boolean;
   readonly #buffer: Buffer;
   readonly #joiner = new Joiner();
-  readonly #temporary: boolean | undefined;
+  /** Whether an end mark may ask for the removal. */
+  readonly #mayRemove: boolean;
   #senders: number;
   #remove: boolean;
 
-  constructor(queue: mq.MessageQueue, raw: boolean, senders: number, temporary: boolean | undefined) {
+  constructor(queue: mq.MessageQueue, raw: boolean, options: { senders: number; remove: boolean; mayRemove: boolean }) {
     this.#queue = queue;
     this.#raw = raw;
-    this.#senders = senders;
-    this.#temporary = temporary;
-    this.#remove = temporary === true && queue.created;
+    this.#senders = options.senders;
+    this.#remove = options.remove;
+    this.#mayRemove = options.mayRemove;
     this.#buffer = Buffer.alloc(queue.messageSize);
   }
 
@@ -154,8 +159,8 @@ class QueueSource implements Source {
       const kind = length === 0 ? undefined : this.#buffer[0];
       if (kind === WHOLE) return { bytes: this.#buffer, start: WHOLE_HEADER, end: length };
       if (kind === END && length === END_LENGTH) {
-        this.#senders--;
-        if (((this.#buffer[1] as number) & END_TEMPORARY) !== 0) this.#remove = this.#temporary !== false;
+        if (((this.#buffer[1] as number) & END_TEMPORARY) !== 0) this.#remove = this.#mayRemove;
+        if (--this.#senders === 0) leave(this.#queue);
       } else if (kind === FIRST || kind === MORE) {
         const message = this.#joiner.add(this.#buffer, length);
         if (message !== undefined) return { bytes: message, start: 0, end: message.length };
@@ -210,9 +215,12 @@ class QueueSource implements Source {
     native().poll(this.#queue.fd, POLLIN, Math.ceil(timeoutMs));
   }
 
-  release(ended: boolean): void {
-    if (ended && this.#remove) remove(this.#queue);
-    this.#queue.close();
+  async release(ended: boolean): Promise<void> {
+    try {
+      if (ended && this.#remove) await removeUnused(this.#queue);
+    } finally {
+      this.#queue.close();
+    }
   }
 }
 
@@ -221,16 +229,20 @@ export const endpoint: Endpoint = {
   traits: { connected: false, retains: true, bounded: true, multiSender: true },
   options: ['max', 'size', 'raw'],
   async sender(url, options: OpenSender): Promise<OpenHalf<Sink>> {
-    const queue = openQueue(url, 'send');
+    const raw = flagOption(url, 'raw');
+    const { queue, temporary } = await openQueue(url, 'send', options);
     try {
-      return { half: new QueueSink(queue, flagOption(url, 'raw'), options.temporary ?? false) };
+      return { half: new QueueSink(queue, raw, temporary) };
     } catch (error) {
       queue.close();
       throw error;
     }
   },
   async receiver(url, options: OpenReceiver): Promise<OpenHalf<Source>> {
-    const queue = openQueue(url, 'receive');
-    return { half: new QueueSource(queue, flagOption(url, 'raw'), options.senders ?? 1, options.temporary) };
+    const raw = flagOption(url, 'raw');
+    const { senders = 1 } = options;
+    const { queue, temporary } = await openQueue(url, 'receive', options);
+    const mayRemove = options.temporary !== false;
+    return { half: new QueueSource(queue, raw, { senders, remove: temporary, mayRemove }) };
   },
 };
