@@ -4,12 +4,15 @@
     seq 5 | interproc send --lines mq:/numbers
     python3 receive_mq.py /numbers
 
-docs/protocol.md, "Pieces": the first byte of what stands in the queue tells its kind.
+docs/protocol.md, "Pieces": the first byte of what stands in the queue tells its kind. A lock says
+that the queue is in use, and who removes it sees by that whether somebody else uses it.
 """
 import ctypes
+import fcntl
 import os
 import struct
 import sys
+import time
 
 WHOLE, FIRST, MORE, END = range(4)
 LONGEST = 64 * 1024 * 1024
@@ -31,16 +34,29 @@ def check(result, what):
 
 
 def open_queue(name):
-    """The queue, and whether this call made it: whoever comes first does."""
+    """The queue, in use, and whether it is temporary. Whoever comes first makes it; the sticky bit says for how long."""
     while True:
+        queue = check(libc.mq_open(name.encode(), os.O_RDONLY | os.O_CREAT, 0o1600, None), name)
+        fcntl.flock(queue, fcntl.LOCK_SH)
+        status = os.fstat(queue)
+        if status.st_nlink > 0:
+            return queue, status.st_mode & 0o1000 != 0
+        os.close(queue)  # somebody has removed it meanwhile
+
+
+def remove_unused(queue, name):
+    """Removes the queue, unless another end uses it or messages are in it."""
+    attributes = Attributes()
+    for _ in range(100):  # the sender lets go a moment after its end mark
         try:
-            return check(libc.mq_open(name.encode(), os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600, None), name), True
-        except FileExistsError:
-            pass
-        try:
-            return check(libc.mq_open(name.encode(), os.O_RDONLY), name), False
-        except FileNotFoundError:
-            pass
+            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+            continue
+        check(libc.mq_getattr(queue, ctypes.byref(attributes)), name)
+        if os.fstat(queue).st_nlink > 0 and attributes.messages == 0:
+            check(libc.mq_unlink(name.encode()), name)
+        break
 
 
 def pieces(queue, name):
@@ -56,15 +72,16 @@ def pieces(queue, name):
 
 def messages(name):
     """Whole messages, until a sender says that it has ended."""
-    queue, made = open_queue(name)
+    queue, temporary = open_queue(name)
     unfinished = {}  # by sender: the message so far, its length, the number of the next piece
     for piece in pieces(queue, name):
         kind = piece[0] if piece else None
         if kind == WHOLE:
             yield piece[1:]
         elif kind == END:
-            if made or piece[1] & 1:  # made for as long as it is needed, by us or by the sender
-                libc.mq_unlink(name.encode())
+            if temporary or piece[1] & 1:
+                remove_unused(queue, name)
+            os.close(queue)
             return
         elif kind in (FIRST, MORE):
             number, sender, value = struct.unpack_from("<IQQ", piece, 4)
