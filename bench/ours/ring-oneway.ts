@@ -7,8 +7,9 @@
  */
 import { type RingConsumer, ringConsumer } from '../../src/channel/ring/consumer.js';
 import { type RingProducer, ringProducer } from '../../src/channel/ring/producer.js';
+import type { Mapping } from '../../src/mmap/index.js';
 import { startOther } from '../support/pair.js';
-import { Check, Stock, stamp } from '../support/payload.js';
+import { Check, type SmallCheck, Stock, smallCheck, stamp } from '../support/payload.js';
 import { now, readOptions, reportOneWay, type Work, workArguments } from '../support/report.js';
 import { CAPACITY, makeRings, openRing } from './memory.js';
 
@@ -86,19 +87,52 @@ function rest(ring: RingConsumer, more: boolean): void {
 }
 
 /** Receives until so many messages have come; room is given back as in `bench/c/ring-oneway.c`. */
-function receiveCopied(ring: RingConsumer, check: Check, until: number): void {
-  const message = new Uint8Array(new ArrayBuffer(check.size));
+function receiveSmall(ring: RingConsumer, message: Uint8Array, check: SmallCheck, until: number): void {
+  const eighth = CAPACITY >> 3;
+  let left = until - check.count();
+  while (left > 0) {
+    while (left > 0) {
+      const length = ring.popInto(message);
+      if (length !== 64) {
+        if (length < 0) break;
+        throw new Error(`a message of ${length} bytes`);
+      }
+      check.see(0);
+      left--;
+      if (ring.unreleased() >= eighth) ring.release();
+    }
+    ring.release();
+    rest(ring, left > 0);
+  }
+}
+
+function receiveInPlace(ring: RingConsumer, check: SmallCheck, until: number): void {
+  const eighth = CAPACITY >> 3;
+  let left = until - check.count();
+  while (left > 0) {
+    while (left > 0) {
+      const at = ring.peek();
+      if (at < 0) break;
+      if (ring.length() !== 64) throw new Error(`a message of ${ring.length()} bytes`);
+      check.see(at >> 3);
+      ring.skip();
+      left--;
+      if (ring.unreleased() >= eighth) ring.release();
+    }
+    ring.release();
+    rest(ring, left > 0);
+  }
+}
+
+function receiveLarge(ring: RingConsumer, message: Uint8Array, check: Check, until: number): void {
   const words = new Int32Array(message.buffer);
-  const longs = new BigInt64Array(message.buffer, 0, check.size >> 3);
-  const small = check.size === 64;
   const eighth = CAPACITY >> 3;
   while (check.count < until) {
     while (check.count < until) {
       const length = ring.popInto(message);
       if (length < 0) break;
       if (length !== check.size) throw new Error(`a message of ${length} bytes`);
-      if (small) check.seeLongs(longs, words, 0);
-      else check.seeWords(words, 0);
+      check.seeWords(words, 0);
       if (ring.unreleased() >= eighth) ring.release();
     }
     ring.release();
@@ -106,21 +140,23 @@ function receiveCopied(ring: RingConsumer, check: Check, until: number): void {
   }
 }
 
-function receiveInPlace(ring: RingConsumer, words: Int32Array, check: Check, until: number): void {
-  const longs = new BigInt64Array(words.buffer);
-  const eighth = CAPACITY >> 3;
-  while (check.count < until) {
-    while (check.count < until) {
-      const at = ring.peek();
-      if (at < 0) break;
-      if (ring.length() !== check.size) throw new Error(`a message of ${ring.length()} bytes`);
-      check.seeLongs(longs, words, at >> 3);
-      ring.skip();
-      if (ring.unreleased() >= eighth) ring.release();
-    }
-    ring.release();
-    rest(ring, check.count < until);
+interface Receiving {
+  until: (count: number) => void;
+  passed: (total: number) => boolean;
+}
+
+function receiving(memory: Mapping, size: number, mode: string): Receiving {
+  const ring = ringConsumer(memory.buffer, CAPACITY);
+  const message = new Uint8Array(new ArrayBuffer(Math.max(size, 256)), 0, size);
+  if (size !== 64) {
+    const check = new Check(size);
+    return { until: (count) => receiveLarge(ring, message, check, count), passed: (total) => check.passed(total) };
   }
+  const check = smallCheck(mode === 'copy' ? message.buffer : memory.buffer);
+  return {
+    until: (count) => (mode === 'copy' ? receiveSmall(ring, message, check, count) : receiveInPlace(ring, check, count)),
+    passed: (total) => check.passed(total),
+  };
 }
 
 async function main(): Promise<void> {
@@ -139,19 +175,14 @@ async function main(): Promise<void> {
   const memory = rings[0]!;
   const args = ['send', names[0]!, '--publish', String(publish), '--mode', mode, ...workArguments(work)];
   const sender = startOther(import.meta.url, args, descriptors);
-  const ring = ringConsumer(memory.buffer, CAPACITY);
-  const check = new Check(work.size);
-  const receive = (until: number): void => {
-    if (mode === 'copy') receiveCopied(ring, check, until);
-    else receiveInPlace(ring, memory.int32, check, until);
-  };
-  receive(work.warmup);
+  const receive = receiving(memory, work.size, mode);
+  receive.until(work.warmup);
   const start = now();
-  receive(work.total);
+  receive.until(work.total);
   const end = now();
   const ended = await sender.ended;
   forget();
-  reportOneWay(work.size, work.count, start, end, ended && check.passed(work.total));
+  reportOneWay(work.size, work.count, start, end, ended && receive.passed(work.total));
 }
 
 await main();
