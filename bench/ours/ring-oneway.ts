@@ -154,7 +154,8 @@ function receiving(memory: Mapping, size: number, mode: string): Receiving {
   }
   const check = smallCheck(mode === 'copy' ? message.buffer : memory.buffer);
   return {
-    until: (count) => (mode === 'copy' ? receiveSmall(ring, message, check, count) : receiveInPlace(ring, check, count)),
+    until: (count) =>
+      mode === 'copy' ? receiveSmall(ring, message, check, count) : receiveInPlace(ring, check, count),
     passed: (total) => check.passed(total),
   };
 }

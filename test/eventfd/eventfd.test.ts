@@ -179,7 +179,7 @@ test('fromDescriptor refuses what is no eventfd, and leaves it open', (t) => {
 });
 
 test('at RLIMIT_NOFILE creating is EMFILE, and the hint names the limit', async (t) => {
-  const outcomes = await attempt(t, { limits: ['--nofile=48'] }, [['*eventfd.create']]);
+  const outcomes = await attempt(t, { limits: ['--nofile=128'] }, [['*eventfd.create']]);
   assert.equal(outcomes?.[0]?.code, 'EMFILE');
   assert.equal(outcomes?.[0]?.syscall, 'eventfd');
   assert.match(outcomes?.[0]?.hint ?? '', /RLIMIT_NOFILE/);

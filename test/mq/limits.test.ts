@@ -45,7 +45,7 @@ test('at RLIMIT_MSGQUEUE a queue is EMFILE, and the hint names that limit; a sma
 
 test('at RLIMIT_NOFILE opening is EMFILE, and works again when a descriptor is free', async (t) => {
   const { name } = newQueue(t);
-  const outcomes = await attempt(t, { limits: ['--nofile=48'] }, [
+  const outcomes = await attempt(t, { limits: ['--nofile=128'] }, [
     ['mq.open', name],
     ['*mq.open', name],
     ['$0.close'],

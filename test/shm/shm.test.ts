@@ -227,7 +227,7 @@ test('the limits of files and of descriptors are EFBIG and EMFILE, and the hints
     assert.match(refused.hint ?? '', /RLIMIT_FSIZE/);
   }
   assert.equal(large?.[2]?.code, undefined);
-  const many = await attempt(t, { limits: ['--nofile=48'] }, [
+  const many = await attempt(t, { limits: ['--nofile=128'] }, [
     ['*shm.open', name],
     ['shm.create', '/never', { size: 1 }],
     ['shm.memfd', { size: 1 }],
