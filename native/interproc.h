@@ -37,6 +37,7 @@ extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
 extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
+extern const ip_function ip_catch_functions[];
 extern const ip_function ip_process_functions[];
 extern const ip_function ip_poller_functions[];
 extern const ip_function ip_blocking_functions[];
@@ -45,6 +46,7 @@ extern const ip_function ip_blocking_functions[];
 
 struct ip_poller;
 struct ip_job;
+struct ip_keeper;
 
 typedef struct ip_environment {
   struct ip_poller *poller;
@@ -52,6 +54,7 @@ typedef struct ip_environment {
   uint64_t *held; /* one bit for each descriptor, see held.c */
   size_t held_words;
   struct ip_transfer *transfer; /* transfer.c */
+  struct ip_keeper *keeper;     /* catch.c */
 } ip_environment;
 
 ip_environment *ip_environment_of(napi_env env);
@@ -195,6 +198,11 @@ void ip_discard_descriptor(ip_call *call, int64_t result);
 #define IP_SPARE_SIGNAL SIGSTKFLT
 bool ip_spare_signal_is_ours(void);
 
+/* Whether this copy of the addon has IP_MASK_SIGNAL: if not, another has the process's signals. */
+bool ip_signals_are_ours(void);
+bool ip_signal_is_owned(int signal);
+
 void ip_signals_release_all(ip_environment *environment);
+void ip_catch_end(ip_environment *environment);
 
 #endif

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -63,6 +64,11 @@ static void install_handler(void) {
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&action.sa_mask);
   sigaction(IP_MASK_SIGNAL, &action, NULL);
+}
+
+bool ip_signals_are_ours(void) {
+  pthread_once(&mask_once, install_handler);
+  return mask_signal_is_ours;
 }
 
 bool ip_spare_signal_is_ours(void) {
@@ -120,8 +126,7 @@ static int tell_threads(uint64_t changed, uint64_t wanted) {
 /* Two rounds that find nothing to tell: a thread that was started during the first by one that
    had not been told yet is seen in the second. */
 static int apply_mask(uint64_t changed) {
-  pthread_once(&mask_once, install_handler);
-  if (!mask_signal_is_ours) return -EBUSY;
+  if (!ip_signals_are_ours()) return -EBUSY;
   const struct timespec pause = {.tv_nsec = 1000 * 1000};
   uint64_t wanted = atomic_load(&held) & changed;
   for (int round = 0, quiet = 0; round < ROUNDS; round++) {
@@ -161,6 +166,13 @@ static napi_value signal_own(napi_env env, napi_callback_info info) {
   }
   pthread_mutex_unlock(&owner_lock);
   return ip_result(env, failed);
+}
+
+bool ip_signal_is_owned(int signal) {
+  pthread_mutex_lock(&owner_lock);
+  bool owned = signal >= 1 && signal <= SIGNALS && owners[signal] != NULL;
+  pthread_mutex_unlock(&owner_lock);
+  return owned;
 }
 
 /* owner_lock is held. What is still pending is taken out first: unblocking would deliver it. */
@@ -205,6 +217,20 @@ static napi_value signal_signalfd(napi_env env, napi_callback_info info) {
   return ip_descriptor(env, signalfd(ip_int32(env, args[0]), &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+/* signalGate(first, second): a descriptor that is readable while one of two is. */
+static napi_value signal_gate(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  int gate = epoll_create1(EPOLL_CLOEXEC), failed = gate < 0 ? -1 : 0;
+  for (int index = 0; index < 2 && failed == 0; index++) {
+    struct epoll_event event = {.events = EPOLLIN};
+    failed = epoll_ctl(gate, EPOLL_CTL_ADD, ip_int32(env, args[index]), &event);
+  }
+  if (failed == 0) return ip_descriptor(env, gate);
+  int error = errno;
+  if (gate >= 0) close(gate);
+  return ip_result(env, -error);
+}
+
 /* signalRange([first, last]): SIGRTMIN and SIGRTMAX as this libc has them. */
 static napi_value signal_range(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
@@ -218,5 +244,6 @@ static napi_value signal_range(napi_env env, napi_callback_info info) {
 const ip_function ip_signal_functions[] = {{"signalOwn", signal_own},
                                            {"signalDisown", signal_disown},
                                            {"signalfd", signal_signalfd},
+                                           {"signalGate", signal_gate},
                                            {"signalRange", signal_range},
                                            {NULL, NULL}};

@@ -12,6 +12,7 @@
 typedef struct uv_handle_s uv_handle_t;
 
 #define UV_POLL_TYPE 8 /* UV_POLL in uv.h's UV_HANDLE_TYPE_MAP */
+#define UV_SIGNAL_TYPE 16 /* UV_SIGNAL there */
 #define UV_READABLE_EVENT 1
 
 #define UV_WEAK __attribute__((weak))
@@ -20,6 +21,9 @@ UV_WEAK int uv_poll_init(struct uv_loop_s *loop, uv_handle_t *handle, int fd);
 UV_WEAK int uv_poll_start(uv_handle_t *handle, int events,
                           void (*callback)(uv_handle_t *handle, int status, int events));
 UV_WEAK int uv_poll_stop(uv_handle_t *handle);
+UV_WEAK int uv_signal_init(struct uv_loop_s *loop, uv_handle_t *handle);
+UV_WEAK int uv_signal_start(uv_handle_t *handle, void (*callback)(uv_handle_t *handle, int signal), int signal);
+UV_WEAK int uv_signal_stop(uv_handle_t *handle);
 UV_WEAK void uv_close(uv_handle_t *handle, void (*closed)(uv_handle_t *handle));
 UV_WEAK void uv_ref(uv_handle_t *handle);
 UV_WEAK void uv_unref(uv_handle_t *handle);

@@ -140,7 +140,22 @@ interface SignalCalls {
   signalOwn(signal: number): Result;
   signalDisown(signal: number): Result;
   signalfd(fd: number, signals: Int32Array): Result;
+  /** Readable while one of the two descriptors is. */
+  signalGate(first: number, second: number): Result;
   signalRange(range: Int32Array): Result;
+}
+
+interface CatchCalls {
+  /** answer: the bell (an eventfd) and the id of a reader. */
+  catchOpen(answer: Int32Array): Result;
+  catchSignal(id: number, signal: number): Result;
+  /** Records of struct signalfd_siginfo; their length. */
+  catchTake(id: number, bytes: Uint8Array): Result;
+  catchClose(id: number): Result;
+  /** 0 none, 1 the default, 2 ignored; the wish before. */
+  signalWish(signal: number, wish: number): Result;
+  /** 0 the default, 1 ignored, 2 a handler. */
+  signalDisposition(signal: number): Result;
 }
 
 interface SendCalls {
@@ -190,6 +205,7 @@ export interface Native
     MemoryCalls,
     EventfdCalls,
     SignalCalls,
+    CatchCalls,
     SendCalls,
     ProcessCalls,
     WaitingCalls {}

@@ -16,6 +16,14 @@ import { isBlocked, isFree, signalsIn } from './support.js';
 const { pid } = process;
 const FIRST = signal.toNumber('SIGRTMIN+1');
 
+/** What takes a signal away from what it did before. */
+const TAKING: ((sig: string | number) => unknown)[] = [
+  signal.open,
+  (sig) => signal.handle(sig, () => {}),
+  signal.ignore,
+  signal.restoreDefault,
+];
+
 function receiver(t: TestContext, sigs: string | number | string[]): signal.SignalReceiver {
   const made = signal.open(sigs);
   t.after(() => made.close());
@@ -33,6 +41,8 @@ test('a signal arrives with its name, number, way, sender and value', async (t) 
     uid: process.getuid?.(),
     value: -42,
     pointer: 0xffffffd6n,
+    status: null,
+    overruns: 0,
   });
   signal.queue(pid, FIRST, 2n ** 40n + 7n);
   const { value, pointer } = signals.receiveSync();
@@ -101,25 +111,33 @@ test('several waits are served one signal each, in their order', async (t) => {
   );
 });
 
-test('standard and reserved signals are refused, with the reason, and so is what is no signal', () => {
+test('reserved signals, faults, SIGKILL and SIGSTOP are refused, with the reason and a way out, and so is what is no signal', () => {
   const last = signal.toNumber('SIGRTMAX');
-  for (const sig of ['SIGTERM', 'SIGUSR1', 'SIGCHLD', 'SIGKILL', 15]) {
-    assert.throws(() => signal.open(sig), {
-      name: 'TypeError',
-      code: 'ERR_INTERPROC_ARGUMENT',
-      message: /is a standard signal: process\.on\('SIG/,
-    });
+  const refused = { name: 'TypeError', code: 'ERR_INTERPROC_ARGUMENT' };
+  for (const [sig, message, hint] of [
+    ['SIGCHLD', /SIGCHLD is reserved: .*child_process/, /events of child_process/],
+    ['SIGPROF', /SIGPROF is reserved: .*profiler/, /timer/],
+    ['SIGUSR1', /SIGUSR1 is reserved: .*inspector/, /SIGUSR2/],
+    ['SIGRTMAX-1', /is reserved: interproc uses/, /SIGRTMIN to SIGRTMAX-3/],
+    ['SIGRTMAX-2', /is reserved: interproc uses/, /SIGRTMAX$/],
+    [last - 1, /is reserved: interproc uses/, /are free/],
+    ['SIGSEGV', /SIGSEGV is a fault/, /the parent can observe it/],
+    ['SIGBUS', /SIGBUS is a fault/, /the parent can observe it/],
+    ['SIGFPE', /SIGFPE is a fault/, /the parent can observe it/],
+    ['SIGILL', /SIGILL is a fault/, /the parent can observe it/],
+  ] as const) {
+    for (const call of TAKING) assert.throws(() => call(sig), { ...refused, message, hint });
   }
-  for (const sig of ['SIGRTMAX-1', 'SIGRTMAX-2', last - 1]) {
-    assert.throws(() => signal.open(sig), {
-      name: 'TypeError',
-      code: 'ERR_INTERPROC_ARGUMENT',
-      message: /is reserved: interproc uses/,
-    });
+  for (const sig of ['SIGKILL', 'SIGSTOP', 9]) {
+    const subject = { object: signal.toName(signal.toNumber(sig)), hint: /the kernel lets nobody/ };
+    for (const call of TAKING)
+      assert.throws(() => call(sig), { name: 'IpcError', code: 'EINVAL', errno: -22, ...subject });
   }
-  for (const sig of [32, 33, 0, last + 1, 'SIGRTMIN+99'])
-    assert.throws(() => signal.open(sig), { code: 'ERR_INTERPROC_RANGE' });
+  for (const sig of [32, 33, 0, last + 1, 'SIGRTMIN+99']) {
+    for (const call of TAKING) assert.throws(() => call(sig), { code: 'ERR_INTERPROC_RANGE' });
+  }
   assert.throws(() => signal.open([]), { code: 'ERR_INTERPROC_ARGUMENT', message: /at least one/ });
+  assert.throws(() => signal.handle('SIGTERM', 1 as never), refused);
   signal.open('SIGRTMAX').close();
 });
 

@@ -56,7 +56,7 @@ test('the table says what another process catches, ignores, blocks and has pendi
   );
 });
 
-test('a signal is blocked for a process only if all its threads block it, and those that do are named', (t) => {
+test('a signal is blocked for a process only if all its threads block it, and those that do are named', () => {
   const { number } = signal.table(process.pid).find(({ name }) => name === 'SIGUSR1') as signal.SignalState;
   const state = signal.table(process.pid)[number - 1] as signal.SignalState;
   assert.equal(state.blocked, false);
@@ -66,7 +66,6 @@ test('a signal is blocked for a process only if all its threads block it, and th
   const received = signal.table(process.pid).find(({ name }) => name === 'SIGRTMIN+1');
   assert.equal(received?.blocked, true);
   assert.equal(received?.blockedBy.includes(process.pid), true);
-  t.after(() => {});
 });
 
 test('a signal that waits for one thread is pending, too', async (t) => {
