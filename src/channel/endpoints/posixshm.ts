@@ -65,9 +65,12 @@ function isHeld(fd: number, byte: number): boolean {
   return check(native().ofdGetLock(fd, F_WRLCK, byte, 1), 'fcntl(F_OFD_GETLK)') !== F_UNLCK;
 }
 
-/** Does something while nobody else takes an end of this object or removes its name. */
+/**
+ * Does something while nobody else takes an end of this object or removes its name: within this call if nobody does
+ * so now. Then no exit can come between making an object and taking its end, after which the name goes with us.
+ */
 async function underNameLock<T>(object: shm.SharedMemory, options: WaitOptions, action: () => T): Promise<T> {
-  await lock(object.fd, NAME_BYTE, options);
+  if (!tryLock(object.fd, NAME_BYTE)) await lock(object.fd, NAME_BYTE, options);
   return andUnlock(object, action);
 }
 
