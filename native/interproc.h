@@ -39,6 +39,9 @@ extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
 extern const ip_function ip_catch_functions[];
 extern const ip_function ip_process_functions[];
+extern const ip_function ip_child_functions[];
+extern const ip_function ip_reaper_functions[];
+extern const ip_function ip_terminal_functions[];
 extern const ip_function ip_poller_functions[];
 extern const ip_function ip_blocking_functions[];
 
@@ -149,6 +152,11 @@ napi_value ip_descriptor(napi_env env, int64_t returned);
 bool ip_hold_descriptor(ip_environment *environment, int32_t fd);
 void ip_let_go_descriptor(ip_environment *environment, int32_t fd);
 void ip_close_held(ip_environment *environment);
+
+/* ---- children that are waited for even after their environment (reaper.c) --------------------- */
+
+void ip_keep_child(ip_environment *environment, int pidfd);
+void ip_children_end(ip_environment *environment);
 
 /* ---- mapped memory (memory.c), for calls that work on a word of it ------------------------- */
 

@@ -10,6 +10,7 @@ export * as fifo from './fifo/index.js';
 export * as mmap from './mmap/index.js';
 export * as mq from './mq/index.js';
 export * as pipe from './pipe/index.js';
+export * as proc from './proc/index.js';
 export * as shm from './shm/index.js';
 export * as signal from './signal/index.js';
 export * as unix from './unix/index.js';

@@ -1,6 +1,7 @@
 /** Checks of what a caller passes, made before any system call; each names what it got. */
 import { inspect, types } from 'node:util';
 import { argumentError, rangeError } from './errors.js';
+import { nearest } from './nearest.js';
 
 function shown(value: unknown): string {
   return inspect(value, { depth: 0, maxStringLength: 80, maxArrayLength: 3, breakLength: Infinity });
@@ -37,7 +38,9 @@ export function checkOptions(options: object | undefined, known: readonly string
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw argumentError(`unknown option ${shown(key)}; known are ${known.join(', ')}`);
+      const like = nearest(key, known);
+      const meant = like === undefined ? '' : `, did you mean ${like}?`;
+      throw argumentError(`unknown option ${shown(key)}${meant}; known are ${known.join(', ')}`);
     }
   }
 }

@@ -11,6 +11,7 @@ const TABLE: Record<number, readonly [name: string, description: string]> = {
   5: ['EIO', 'input/output error'],
   6: ['ENXIO', 'no such device or address'],
   7: ['E2BIG', 'argument list too long'],
+  8: ['ENOEXEC', 'exec format error'],
   9: ['EBADF', 'bad file descriptor'],
   10: ['ECHILD', 'no child processes'],
   11: ['EAGAIN', 'resource temporarily unavailable'],

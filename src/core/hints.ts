@@ -68,6 +68,36 @@ const HINTS: Record<string, string> = {
   'pidfd_send_signal ESRCH': 'the process has ended',
   'pidfd_send_signal EAGAIN':
     "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",
+  'execve ENOENT':
+    'no program has this path or is found under this name in PATH, or the interpreter that its first line names (#!) does not exist',
+  'execve EACCES': 'the file may not be executed by this user, or is none, or lies on a file system mounted noexec',
+  'execve ENOEXEC':
+    'the file is neither a program for this machine nor a script with an interpreter in its first line (#!)',
+  'execve E2BIG':
+    'arguments and environment together are more than a quarter of RLIMIT_STACK (ulimit -s), or one is longer than 128 KiB',
+  'execve ETXTBSY': 'the file is open for writing somewhere',
+  'chdir ENOENT': 'the folder named as cwd does not exist',
+  'chdir ENOTDIR': 'what is named as cwd is no folder',
+  'chdir EACCES': 'the folder named as cwd does not let this user in',
+  'clone EAGAIN':
+    'this user has as many processes as RLIMIT_NPROC allows (ulimit -u), or the control group as pids.max allows',
+  'setpgid EPERM': 'there is no such process group in this session, or the process leads a session',
+  'setpgid EACCES': 'a child can be moved only before it executes its program: name its processGroup in spawn()',
+  'tcsetpgrp EPERM': 'there is no such process group in the session of this terminal',
+  'tcsetpgrp ENOTTY': 'it is not the controlling terminal of this process',
+  'tcgetpgrp ENOTTY': 'it is no terminal, or not the controlling one of this process',
+  'dup2 EBADF': 'the number of a descriptor in the child must be below RLIMIT_NOFILE (ulimit -n)',
+  'posix_openpt ENOSPC': 'no pseudo-terminal is left: /proc/sys/kernel/pty/max',
+  'pidfd_open EINVAL': 'the number is of a thread that does not lead its process',
+  'pidfd_open ENOENT': 'the number is of a thread that does not lead its process',
+  'pidfd_getfd EPERM':
+    'taking a descriptor needs the right to trace the process: the same user and /proc/sys/kernel/yama/ptrace_scope 0, or CAP_SYS_PTRACE',
+  'pidfd_getfd ESRCH': 'the process has ended',
+  'pidfd_getfd EBADF': 'the process has no such descriptor',
+  'waitid ECHILD':
+    'it is not a child of this process, or this process ignores SIGCHLD, or other code in it has waited for all children',
+  'getpgid ESRCH': 'no process has this pid',
+  'getsid ESRCH': 'no process has this pid',
   'inotify_init1 EMFILE': 'this user has as many inotify instances as /proc/sys/fs/inotify/max_user_instances allows',
   'inotify_add_watch ENOSPC': 'this user has as many watches as /proc/sys/fs/inotify/max_user_watches allows',
 };

@@ -169,8 +169,46 @@ interface SendCalls {
 
 interface ProcessCalls {
   pidfdOpen(pid: number): Result;
+  /** The duplicate is not held: it is the caller's. */
+  pidfdGetfd(pidfd: number, fd: number): Result;
+  getpgid(pid: number): Result;
+  setpgid(pid: number, group: number): Result;
+  getsid(pid: number): Result;
+  setSubreaper(on: number): Result;
+  getSubreaper(): Result;
   /** The soft limit; 2^53 - 1 stands for none. */
   getrlimit(resource: number): Result;
+}
+
+interface ChildCalls {
+  /** A pidfd; `settings` and `masks` are described in native/child.c. Lists of strings end with a NUL each. */
+  childSpawn(
+    files: Uint8Array,
+    args: Uint8Array,
+    environment: Uint8Array,
+    folder: string | undefined,
+    descriptors: Int32Array,
+    settings: Int32Array,
+    masks: BigUint64Array,
+  ): Result;
+  /** It is a child of this process, and is waited for here from now on. */
+  childKeep(pidfd: number): Result;
+  /** 1 with code (CLD_…) and status in `change` if it has ended; it is waited for then. */
+  childReap(pidfd: number, change: Int32Array): Result;
+  /** The same if it was stopped or continued. */
+  childChange(pidfd: number, change: Int32Array): Result;
+}
+
+interface TerminalCalls {
+  ptyOpen(): Result;
+  /** N of /dev/pts/N. */
+  ptyNumber(master: number): Result;
+  tcgetpgrp(fd: number): Result;
+  /** SIGTTOU is blocked meanwhile. */
+  tcsetpgrp(fd: number, group: number): Result;
+  /** size: columns, rows. */
+  terminalSize(fd: number, size: Int32Array): Result;
+  terminalResize(fd: number, columns: number, rows: number): Result;
 }
 
 /** How the event loop is told; used by core/readiness and core/blocking only. */
@@ -190,6 +228,8 @@ interface WaitingCalls {
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
   blockingFdatasync(token: number, fd: number): Result;
+  /** Until the child is stopped, continued, or has ended. */
+  blockingChildChange(token: number, pidfd: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
 }
 
@@ -208,4 +248,6 @@ export interface Native
     CatchCalls,
     SendCalls,
     ProcessCalls,
+    ChildCalls,
+    TerminalCalls,
     WaitingCalls {}
