@@ -148,7 +148,7 @@ const signalRoundTrip: Contest = pair(
     count: 60e3,
   },
   'one',
-  null,
+  { must: 2, goal: 1.8 },
   'p50',
 );
 

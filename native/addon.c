@@ -7,8 +7,8 @@
 static const ip_function *const tables[] = {
     ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions,
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_memory_functions, ip_guard_functions,
-    ip_eventfd_functions,    ip_futex_functions,   ip_signal_functions,  ip_send_functions, ip_catch_functions, ip_process_functions,
-    ip_child_functions,      ip_reaper_functions,  ip_terminal_functions,
+    ip_eventfd_functions,    ip_futex_functions,   ip_signal_functions,  ip_send_functions,  ip_catch_functions,   ip_timer_functions,
+    ip_process_functions,    ip_child_functions,   ip_reaper_functions,  ip_terminal_functions,
     ip_poller_functions,     ip_blocking_functions};
 
 ip_environment *ip_environment_of(napi_env env) {
@@ -37,6 +37,7 @@ static void forget_environment(napi_env env, void *data, void *hint) {
 static void end_environment(void *data) {
   ip_environment *environment = data;
   ip_blocking_end(environment);
+  ip_timers_end(environment);
   ip_catch_end(environment);
   ip_signals_release_all(environment);
   ip_children_end(environment);

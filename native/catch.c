@@ -72,8 +72,7 @@ static void lock_guard(void) {
 
 static void unlock_guard(void) { atomic_flag_clear_explicit(&guard, memory_order_release); }
 
-/* The form in which a signalfd tells it, so that both are read the same way. */
-static void describe(struct signalfd_siginfo *record, int number, const siginfo_t *from) {
+void ip_signal_record(struct signalfd_siginfo *record, int number, const siginfo_t *from) {
   memset(record, 0, sizeof *record);
   record->ssi_signo = (uint32_t)number;
   record->ssi_code = from->si_code;
@@ -98,10 +97,10 @@ static void describe(struct signalfd_siginfo *record, int number, const siginfo_
 static void put(reader *to, int number, const siginfo_t *from) {
   const uint64_t one = 1;
   if (to->count < ROOM && to->coalesced == 0) {
-    describe(&to->records[(to->first + to->count) % ROOM], number, from);
+    ip_signal_record(&to->records[(to->first + to->count) % ROOM], number, from);
     to->count++;
   } else {
-    describe(&to->latest[number], number, from);
+    ip_signal_record(&to->latest[number], number, from);
     to->coalesced |= BIT(number);
   }
   ssize_t told = write(to->bell, &one, sizeof one);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <node_api.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ extern const ip_function ip_futex_functions[];
 extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
 extern const ip_function ip_catch_functions[];
+extern const ip_function ip_timer_functions[];
 extern const ip_function ip_process_functions[];
 extern const ip_function ip_child_functions[];
 extern const ip_function ip_reaper_functions[];
@@ -50,6 +52,7 @@ extern const ip_function ip_blocking_functions[];
 struct ip_poller;
 struct ip_job;
 struct ip_keeper;
+struct ip_timer;
 
 typedef struct ip_environment {
   struct ip_poller *poller;
@@ -58,6 +61,8 @@ typedef struct ip_environment {
   size_t held_words;
   struct ip_transfer *transfer; /* transfer.c */
   struct ip_keeper *keeper;     /* catch.c */
+  struct ip_timer *timers;      /* timer.c */
+  uint16_t held_signals[65];    /* how many scopes hold each, see signal.c */
 } ip_environment;
 
 ip_environment *ip_environment_of(napi_env env);
@@ -211,6 +216,14 @@ bool ip_signals_are_ours(void);
 bool ip_signal_is_owned(int signal);
 
 void ip_signals_release_all(ip_environment *environment);
+void ip_timers_end(ip_environment *environment);
+
+/* What goes with a signal: an int as number, or a pointer-size value as bigint. */
+union sigval ip_signal_value(napi_env env, napi_value given);
+
+/* What a signal tells, in the form in which a signalfd does, so that both are read the same way. */
+struct signalfd_siginfo;
+void ip_signal_record(struct signalfd_siginfo *record, int number, const siginfo_t *from);
 void ip_catch_end(ip_environment *environment);
 
 #endif

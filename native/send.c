@@ -10,8 +10,7 @@
 #define SYS_pidfd_send_signal 424 /* the same number on every architecture */
 #endif
 
-/* An int as number, or a pointer-size value as bigint. */
-static union sigval value_of(napi_env env, napi_value given) {
+union sigval ip_signal_value(napi_env env, napi_value given) {
   union sigval value = {.sival_ptr = NULL};
   int64_t wide;
   bool lossless;
@@ -41,7 +40,7 @@ static napi_value send_raise(napi_env env, napi_callback_info info) {
 
 static napi_value send_sigqueue(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(3);
-  return ip_answer(env, sigqueue(ip_int32(env, args[0]), ip_int32(env, args[1]), value_of(env, args[2])));
+  return ip_answer(env, sigqueue(ip_int32(env, args[0]), ip_int32(env, args[1]), ip_signal_value(env, args[2])));
 }
 
 /* pidfdSendSignal(pidfd, signal) as kill does, pidfdSendSignal(pidfd, signal, value) as sigqueue does. */
@@ -55,7 +54,7 @@ static napi_value send_pidfd(napi_env env, napi_callback_info info) {
   from.si_code = SI_QUEUE;
   from.si_pid = getpid();
   from.si_uid = getuid();
-  if (given != napi_undefined) from.si_value = value_of(env, args[2]);
+  if (given != napi_undefined) from.si_value = ip_signal_value(env, args[2]);
   return ip_answer(env, syscall(SYS_pidfd_send_signal, ip_int32(env, args[0]), from.si_signo,
                                 given == napi_undefined ? NULL : &from, 0));
 }

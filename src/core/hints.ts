@@ -98,6 +98,8 @@ const HINTS: Record<string, string> = {
     'it is not a child of this process, or this process ignores SIGCHLD, or other code in it has waited for all children',
   'getpgid ESRCH': 'no process has this pid',
   'getsid ESRCH': 'no process has this pid',
+  'timer_create EAGAIN':
+    'a timer reserves a place among the queued signals, and this user has as many as RLIMIT_SIGPENDING allows (ulimit -i)',
   'inotify_init1 EMFILE': 'this user has as many inotify instances as /proc/sys/fs/inotify/max_user_instances allows',
   'inotify_add_watch ENOSPC': 'this user has as many watches as /proc/sys/fs/inotify/max_user_watches allows',
 };

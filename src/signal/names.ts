@@ -12,12 +12,17 @@ const names = new Map<number, string>();
 // Several names can mean one number (SIGIOT, SIGPOLL): the first of Node's list is the usual one.
 for (const [name, number] of numbers) if (!names.has(number)) names.set(number, name);
 
-const range = new Int32Array(new ArrayBuffer(128));
+/** Names of real-time signals that were asked for: who sends many names the same again and again. */
+const realTime = new Map<string, number>();
+let range: { first: number; last: number } | undefined;
 
 /** SIGRTMIN and SIGRTMAX: glibc keeps the first two of the kernel's real-time signals for itself. */
-export function realTimeRange(): { first: number; last: number } {
-  native().signalRange(range);
-  return { first: range[0] as number, last: range[1] as number };
+export function realTimeRange(): { readonly first: number; readonly last: number } {
+  if (range !== undefined) return range;
+  const read = new Int32Array(new ArrayBuffer(128));
+  native().signalRange(read);
+  range = { first: read[0] as number, last: read[1] as number };
+  return range;
 }
 
 /** The name that somebody probably meant: the prefix is forgotten most often. */
@@ -42,7 +47,7 @@ export function toNumber(sig: SignalName | number): number {
     return sig;
   }
   if (typeof sig !== 'string') throw argumentError(`a signal is a name or a number, got ${String(sig)}`);
-  const found = numbers.get(sig);
+  const found = numbers.get(sig) ?? realTime.get(sig);
   if (found !== undefined) return found;
   const parts = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(sig);
   if (parts === null) {
@@ -54,7 +59,14 @@ export function toNumber(sig: SignalName | number): number {
   if (number < first || number > last) {
     throw rangeError(`${sig} is ${number}; real-time signals are ${first} (SIGRTMIN) to ${last} (SIGRTMAX)`);
   }
+  realTime.set(sig, number);
   return number;
+}
+
+function realTimeName(number: number, first: number, last: number): SignalName {
+  if (number === first) return 'SIGRTMIN';
+  if (number === last) return 'SIGRTMAX';
+  return number - first <= last - number ? `SIGRTMIN+${number - first}` : `SIGRTMAX-${last - number}`;
 }
 
 /**
@@ -68,7 +80,7 @@ export function toName(number: number): SignalName {
   if (!Number.isInteger(number) || number < first || number > last) {
     throw rangeError(`${number} is no signal; signals are 1 to 31 and ${first} to ${last}`);
   }
-  if (number === first) return 'SIGRTMIN';
-  if (number === last) return 'SIGRTMAX';
-  return number - first <= last - number ? `SIGRTMIN+${number - first}` : `SIGRTMAX-${last - number}`;
+  const name = realTimeName(number, first, last);
+  names.set(number, name);
+  return name;
 }

@@ -5,18 +5,21 @@
  * pthread_sigqueue(3)) is seen by that thread alone: `receiveSync` and `tryReceive` there take it, and
  * no other thread does.
  */
+import { performance } from 'node:perf_hooks';
 import { POLLIN } from '../sys/index.js';
-import { EAGAIN } from '../core/errno.js';
-import { argumentError, check } from '../core/errors.js';
+import { EAGAIN, EINTR } from '../core/errno.js';
+import { argumentError, check, timeoutError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
-import type { SyncWaitOptions, WaitOptions } from '../core/wait.js';
+import { checkTimeout, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 import { eventAt, RECORD, type SignalEvent } from './event.js';
 import { type SignalName, toName, toNumber } from './names.js';
 import { openSource, type Source } from './sources.js';
 
 const RECORDS = 64;
+/** A blocked thread looks up this often, so that a worker can be terminated. */
+const SLICE_MS = 50;
 const READ = { syscall: 'signalfd' };
 const trace = traceOf('signal');
 
@@ -62,7 +65,20 @@ export class SignalReceiver extends DescriptorHandle {
 
   /** As `receive`, blocking this thread (sigtimedwait(2)'s behaviour; a time-out is `ETIMEDOUT`). */
   receiveSync(options?: SyncWaitOptions): SignalEvent {
-    return whenPossibleSync(this, POLLIN, () => this.tryReceive(), options, READ);
+    const wait = this.#source.wait;
+    if (wait === undefined || this.#next !== this.#end) {
+      return whenPossibleSync(this, POLLIN, () => this.tryReceive(), options, READ);
+    }
+    this.use();
+    const timeoutMs = checkTimeout(options?.timeoutMs);
+    const deadline = timeoutMs === Infinity ? Infinity : performance.now() + timeoutMs;
+    for (;;) {
+      const left = deadline === Infinity ? SLICE_MS : Math.max(0, Math.ceil(deadline - performance.now()));
+      const taken = wait(this.#buffer, Math.min(left, SLICE_MS));
+      if (taken > 0) return eventAt(this.#view, 0);
+      if (taken !== -EAGAIN && taken !== -EINTR) check(taken, READ.syscall);
+      if (left === 0) throw timeoutError(READ.syscall, timeoutMs);
+    }
   }
 
   describe(): string {

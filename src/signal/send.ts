@@ -13,7 +13,7 @@ function toSend(sig: SignalName | number): number {
 }
 
 /** The value as C takes it. */
-function checkValue(value: unknown): number | bigint {
+export function checkValue(value: unknown): number | bigint {
   if (typeof value === 'bigint') {
     if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
       throw rangeError(`value must fit 64 bits, got ${value}`);

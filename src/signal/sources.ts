@@ -16,6 +16,8 @@ export interface Source {
   readonly fd: number;
   /** Fills the array with records; their length, or -EAGAIN. */
   take(bytes: Uint8Array): number;
+  /** The same for one record, blocking this thread for so long at most, where the kernel can in one call. */
+  wait?(bytes: Uint8Array, timeoutMs: number): number;
   /** What remains to be given back, called after the descriptor was closed; must not hold the receiver. */
   release(): void;
 }
@@ -48,10 +50,12 @@ function realTime(numbers: readonly number[]): Source {
       own(number);
       owned.push(number);
     }
-    const fd = check(native().signalfd(-1, Int32Array.from(owned)), 'signalfd');
+    const signals = Int32Array.from(owned);
+    const fd = check(native().signalfd(signals, true), 'signalfd');
     return {
       fd,
       take: (bytes) => native().read(fd, bytes, 0, bytes.length),
+      wait: (bytes, timeoutMs) => native().sigtimedwait(signals, timeoutMs, bytes),
       release: () => giveBack(owned),
     };
   } catch (error) {

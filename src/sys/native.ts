@@ -139,7 +139,14 @@ interface EventfdCalls {
 interface SignalCalls {
   signalOwn(signal: number): Result;
   signalDisown(signal: number): Result;
-  signalfd(fd: number, signals: Int32Array): Result;
+  signalfd(signals: Int32Array, owned: boolean): Result;
+  /** They stay pending, whoever handles them, until `signalRelease` came as often. */
+  signalHold(signals: Int32Array): Result;
+  signalRelease(signals: Int32Array): Result;
+  /** pending: 65 words, 1 at each signal that waits. */
+  sigpending(pending: Int32Array): Result;
+  /** Blocks this thread; the length of the record. Only real-time signals. */
+  sigtimedwait(signals: Int32Array, timeoutMs: number, bytes: Uint8Array): Result;
   /** Readable while one of the two descriptors is. */
   signalGate(first: number, second: number): Result;
   signalRange(range: Int32Array): Result;
@@ -156,6 +163,14 @@ interface CatchCalls {
   signalWish(signal: number, wish: number): Result;
   /** 0 the default, 1 ignored, 2 a handler. */
   signalDisposition(signal: number): Result;
+}
+
+interface TimerCalls {
+  timerCreate(signal: number, value: number | bigint): Result;
+  /** Nanoseconds; 0 and 0 stop it. */
+  timerSettime(id: number, after: number, every: number): Result;
+  timerGettime(id: number): Result;
+  timerDelete(id: number): Result;
 }
 
 interface SendCalls {
@@ -247,6 +262,7 @@ export interface Native
     SignalCalls,
     CatchCalls,
     SendCalls,
+    TimerCalls,
     ProcessCalls,
     ChildCalls,
     TerminalCalls,

@@ -9,6 +9,7 @@ import * as signal from '../../src/signal/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { until } from '../support/proc.js';
 import { start, startFixture } from '../support/program.js';
+import { assertNothingLeaks } from '../support/rounds.js';
 import { peer } from '../support/skips.js';
 import { signalsIn } from './support.js';
 
@@ -279,3 +280,6 @@ test('a handler shows what it is', (t) => {
   const { handler } = next(t, 'SIGUSR2');
   assert.match(inspect(handler), /^SignalHandler \{ signal: 'SIGUSR2', previous: 'default', closed: false \}$/);
 });
+
+test('10,000 rounds of handling and closing leave no descriptor and no memory', (t) =>
+  assertNothingLeaks(t, 'signal.handle', 10_000));
