@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import * as signal from '../../src/signal/index.js';
 import { limitPendingSignals } from '../support/limits.js';
@@ -44,6 +46,23 @@ test('100,000 signals with values from another process all arrive, in order, als
   t.diagnostic(`the sender was told ${refused} times to try again`);
 });
 
+test('the same while a timer’s signal interrupts everything a thousand times a second', async (t) => {
+  let interrupted = 0;
+  let overruns = 0;
+  using _handler = signal.handle('SIGALRM', (event) => {
+    interrupted++;
+    overruns += event.overruns;
+  });
+  using _timer = signal.timer('SIGALRM', { everyMs: 1 });
+  const began = performance.now();
+  const refused = await receiveAll(t, COUNT, (signals) => signals.receive());
+  const lasted = performance.now() - began;
+  assert.ok(interrupted > 0);
+  t.diagnostic(
+    `${lasted.toFixed(0)} ms, ${interrupted} times interrupted, besides ${overruns} times while that waited; the sender was told ${refused} times to try again`,
+  );
+});
+
 test('the same while a worker is busy and this thread takes them only now and then, so that the sender must try again', async (t) => {
   limitPendingSignals(process.pid, 500);
   const worker = new Worker('for (;;);', { eval: true });
@@ -82,4 +101,11 @@ test('signals sent from four processes at once all arrive, those of each in thei
     next.set(pid, value + 1);
   }
   assert.ok([...next.values()].every((count) => count === 2000));
+});
+
+test('two hundred children that end meanwhile are all seen by child_process', async (t) => {
+  const children = Array.from({ length: 200 }, () => once(spawn('true'), 'close'));
+  const sent = receiveAll(t, COUNT / 5, (signals) => signals.receive());
+  for (const child of children) assert.deepEqual(await child, [0, null]);
+  await sent;
 });
