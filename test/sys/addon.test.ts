@@ -17,6 +17,7 @@ const IMPORTS = ['dist/src/sys/index.js', ...modules];
 const EVERYTHING = (base: string): string => `
   const { promises, readFileSync, readdirSync } = await import('node:fs');
   await promises.readFile('/proc/self/stat'); // Node's own pool of threads is there now
+  await import('node:util'); // which opens /dev/null by itself from Node 22 on
   const threads = () => readdirSync('/proc/self/task').length;
   const before = [threads(), readdirSync('/proc/self/fd').length];
   for (const name of ${JSON.stringify(IMPORTS)}) await import(${JSON.stringify(pathToFileURL(base).href)} + name);

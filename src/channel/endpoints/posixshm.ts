@@ -6,10 +6,12 @@
  * for the receiver; the kernel lets go of it with its owner, however that ends. Byte 2 guards the
  * name: whoever takes an end, or unlinks the object, does so under that lock and checks that the
  * name still means the object. An end that somebody has had before cannot be taken again: such an
- * object is a leftover, its name is removed and a new one made. The object comes into the world
+ * object is a leftover, its name is removed and a new one made. Who waits for an end's owner to go waits for a
+ * read lock on its byte, so that the moment in which it has that is not taken for a new owner. The object comes into the world
  * complete (O_TMPFILE and linkat), so there is exactly one maker and nobody sees a half-made ring.
  */
-import { F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
+import { setTimeout as later } from 'node:timers/promises';
+import { F_RDLCK, F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
 import { callBlocking, callBlockingSync } from '../../core/blocking.js';
 import { EAGAIN, EEXIST, ENOENT } from '../../core/errno.js';
 import { check, IpcError } from '../../core/errors.js';
@@ -48,21 +50,22 @@ function tryLock(fd: number, byte: number): boolean {
 
 const LOCKING = { syscall: 'fcntl(F_OFD_SETLKW)' };
 
-function lockCall(fd: number, byte: number): (token: number) => number {
-  return (token) => native().blockingOfdLock(token, fd, F_WRLCK, byte, 1);
+function lockCall(fd: number, byte: number, type = F_WRLCK): (token: number) => number {
+  return (token) => native().blockingOfdLock(token, fd, type, byte, 1);
 }
 
 /** Waits for a lock on a thread of its own. */
-async function lock(fd: number, byte: number, options: WaitOptions, owner?: Waits): Promise<void> {
-  check(await callBlocking(lockCall(fd, byte), options, LOCKING, owner), LOCKING.syscall);
+async function lock(fd: number, byte: number, options: WaitOptions): Promise<void> {
+  check(await callBlocking(lockCall(fd, byte), options, LOCKING), LOCKING.syscall);
 }
 
 function unlock(fd: number, byte: number): void {
   native().ofdSetLock(fd, F_UNLCK, byte, 1);
 }
 
+/** Whether an end has an owner: only his lock is in the way of a read lock. */
 function isHeld(fd: number, byte: number): boolean {
-  return check(native().ofdGetLock(fd, F_WRLCK, byte, 1), 'fcntl(F_OFD_GETLK)') !== F_UNLCK;
+  return check(native().ofdGetLock(fd, F_RDLCK, byte, 1), 'fcntl(F_OFD_GETLK)') !== F_UNLCK;
 }
 
 /**
@@ -159,9 +162,10 @@ class LockLink implements Link {
 
   /** A thread waits for the peer's lock: getting it is the death certificate. */
   whenPeerGone(gone: () => void): void {
-    this.#watching = lock(this.#object.fd, this.#peer, { signal: this.#stop.signal }, this.#waits).then(
-      () => {
-        if (this.#released) return;
+    const dead = lockCall(this.#object.fd, this.#peer, F_RDLCK);
+    this.#watching = callBlocking(dead, { signal: this.#stop.signal }, LOCKING, this.#waits).then(
+      (locked) => {
+        if (this.#released || locked < 0) return;
         // Not ours to keep: who comes next shall see that nobody has that end.
         unlock(this.#object.fd, this.#peer);
         gone();
@@ -211,11 +215,25 @@ interface Joined {
   capacity: number;
 }
 
-/** Tries to take our end of this object; `undefined` if it is a leftover, whose name is gone then. */
-function takeEnd(object: shm.SharedMemory, memory: Mapping, url: EndpointUrl, role: Role): TakenEnd | undefined {
+/** Milliseconds until somebody who has just seen an owner go has let go of his byte: a turn of his event loop. */
+const WATCHER_MS = 1;
+
+/**
+ * Tries to take our end of this object; `undefined` if it is a leftover, whose name is gone then, and
+ * 'soon' if it has no owner and the lock that he had is still with who watched him.
+ */
+function takeEnd(
+  object: shm.SharedMemory,
+  memory: Mapping,
+  url: EndpointUrl,
+  role: Role,
+): TakenEnd | 'soon' | undefined {
   const name = url.rest;
   if (!isNamed(object, name)) return undefined;
-  if (!tryLock(object.fd, BYTE[role])) throw busy(url.href, role, pidOf(memory, role));
+  if (!tryLock(object.fd, BYTE[role])) {
+    if (isHeld(object.fd, BYTE[role])) throw busy(url.href, role, pidOf(memory, role));
+    return 'soon';
+  }
   // Whoever has had our end is dead, or done: its peer may still be reading, by itself.
   const peerLeft = hasJoined(memory, OTHER[role]) && !isHeld(object.fd, BYTE[OTHER[role]]);
   if (!peerLeft && joinRing(memory, role)) return new TakenEnd(object, name, role);
@@ -254,8 +272,11 @@ async function join(url: EndpointUrl, role: Role, options: WaitOptions): Promise
       const mapped = object.map();
       memory = mapped;
       const capacity = checkRing(mapped, url.rest);
-      end = await underNameLock(object, deadline.left(), () => takeEnd(object, mapped, url, role));
-      if (end !== undefined) {
+      const taken = await underNameLock(object, deadline.left(), () => takeEnd(object, mapped, url, role));
+      if (taken === 'soon') {
+        await later(WATCHER_MS);
+      } else if (taken !== undefined) {
+        end = taken;
         const joined = { object, memory, capacity };
         announce(joined, role);
         await awaitPeer(joined, role, deadline.left());

@@ -48,7 +48,8 @@ export async function slowReader(t: Test, way: Way): Promise<void> {
   assertAll(await read(receiver, 'batches', plan.count), [plan], 'most');
   assert.equal(await sending, plan.count);
   const grown = peakOf(sender.pid) - before;
-  assert.ok(grown < 64 * MIB, `the sender grew by ${(grown / MIB).toFixed(1)} MiB while it sent 192 MiB`);
+  // Were what waits kept in memory, it would be all of it. Half is more than the garbage that V8 lets stand: 73 MiB from Node 24 on.
+  assert.ok(grown < 96 * MIB, `the sender grew by ${(grown / MIB).toFixed(1)} MiB while it sent 192 MiB`);
   await finish(both);
 }
 
