@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { create } from '../../src/pipe/index.js';
 import { temporaryFolder } from '../support/folder.js';
-import { started } from './support.js';
+import { dumps, started } from './support.js';
 
 const SOURCE = fileURLToPath(new URL('../../../test/fixtures/faults.c', import.meta.url));
-
-/** A core file is written where the hard limit allows it and core_pattern names a file in the working folder. */
-function dumps(): boolean {
-  const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim();
-  const limit = execFileSync('sh', ['-c', 'ulimit -Hc'], { encoding: 'utf8' }).trim();
-  return limit === 'unlimited' && /^[^|/]+$/.test(pattern);
-}
 
 test('a division by zero, a null pointer and a closed pipe are SIGFPE, SIGSEGV and SIGPIPE, by name and by number', async (t) => {
   const folder = temporaryFolder(t);

@@ -1,4 +1,6 @@
 /** What the tests of children share. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import * as pipe from '../../src/pipe/index.js';
 import { type Child, spawn, type SpawnOptions } from '../../src/proc/index.js';
@@ -13,14 +15,14 @@ export function started(t: Tidy, file: string, args: readonly string[], options?
     if (child.closed) return;
     child.kill('SIGKILL');
     await child.wait();
-    child.close();
   });
   return child;
 }
 
-/** A child that lives until its standard input, which nobody else holds, is closed. */
+/** A child that lives until it is killed; unless it is told otherwise it does not hold the output of the test. */
 export function sleeper(t: Tidy, options: SpawnOptions = {}): Child {
-  return started(t, 'sleep', ['1000'], options);
+  const quiet = options.fds === undefined && options.terminal === undefined;
+  return started(t, 'sleep', ['1000'], quiet ? { ...options, fds: ['null', 'null', 'null'] } : options);
 }
 
 /** Everything that a program writes to its standard output, and how it ended. */
@@ -42,4 +44,11 @@ export async function outputOf(
 /** Ends a process that is no child of this one and may be gone. */
 export function put(pid: number, signal: NodeJS.Signals): void {
   if (isAlive(pid)) process.kill(pid, signal);
+}
+
+/** A core file is written where the hard limit allows it and core_pattern names a file in the working folder. */
+export function dumps(): boolean {
+  const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim();
+  const limit = execFileSync('sh', ['-c', 'ulimit -Hc'], { encoding: 'utf8' }).trim();
+  return limit === 'unlimited' && /^[^|/]+$/.test(pattern);
 }
