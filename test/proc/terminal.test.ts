@@ -7,7 +7,7 @@ import { create } from '../../src/pipe/index.js';
 import { type ExitStatus, foreground, openPty, type Pty, session, setForeground } from '../../src/proc/index.js';
 import { countDescriptors, openDescriptors, openPoller } from '../support/descriptors.js';
 import { temporaryFolder } from '../support/folder.js';
-import { stateOf, until } from '../support/proc.js';
+import { until } from '../support/proc.js';
 import { start } from '../support/program.js';
 import { dumps, sleeper, started } from './support.js';
 
@@ -70,7 +70,7 @@ async function endOf(heard: () => Promise<Told>): Promise<Told> {
   return told.state === 'continued' ? await heard() : told;
 }
 
-const FOREVER = 'ulimit -c "$(ulimit -Hc)"; exec sleep 1000';
+const FOREVER = 'ulimit -c "$(ulimit -Hc)"; echo up; exec sleep 1000';
 
 test('Ctrl+C ends the foreground job, and a background job does not see it', async (t) => {
   const { pty, tell, heard } = shell(t);
@@ -94,8 +94,8 @@ test('Ctrl+C ends the foreground job, and a background job does not see it', asy
 test('Ctrl+\\ ends the foreground job with a core dump', async (t) => {
   const { pty, tell, heard } = shell(t);
   tell({ do: 'foreground', script: FOREVER });
-  const { pid } = await heard();
-  await until('sleep runs', () => stateOf(pid as number) === 'S');
+  await heard();
+  await shows(pty, 'up');
   await pty.write(CTRL_BACKSLASH);
   const end = await heard();
   assert.equal(end.signal, 'SIGQUIT');
