@@ -204,6 +204,11 @@ test('the last worker that handled a signal gives it back when it is terminated'
   }
 });
 
+test('workers that handle signals are terminated, and the process exits, in the middle of 15,000 signals a second', async (t) => {
+  const program = startFixture(t, 'signal-leaving');
+  assert.deepEqual(await program.ended, { code: 7, signal: null }, program.errors());
+});
+
 test('while nobody takes them 256 are kept with all they tell, and further ones coalesce as the kernel’s do', () => {
   using receiver = signal.open(['SIGUSR2', 'SIGWINCH']);
   for (let count = 0; count < 300; count++) signal.raise('SIGUSR2');
