@@ -39,7 +39,7 @@ export function checkOptions(options: object | undefined, known: readonly string
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       const like = nearest(key, known);
-      const meant = like === undefined ? '' : `, did you mean ${like}?`;
+      const meant = like === undefined ? '' : ` (did you mean ${like}?)`;
       throw argumentError(`unknown option ${shown(key)}${meant}; known are ${known.join(', ')}`);
     }
   }

@@ -156,7 +156,7 @@ test('arguments are refused by name, with what was given', () => {
   refused(
     () => checkOptions({ timeout: 5 }, ['timeoutMs']),
     'ERR_INTERPROC_ARGUMENT',
-    /^unknown option 'timeout'; .*timeoutMs/,
+    /^unknown option 'timeout' \(did you mean timeoutMs\?\); known are timeoutMs$/,
   );
   refused(() => checkOptions(null as never, []), 'ERR_INTERPROC_ARGUMENT', /null/);
   refused(() => checkMode(0o10000), 'ERR_INTERPROC_RANGE', /mode/);
