@@ -57,8 +57,8 @@ const VERBS: readonly Listed[] = [
   },
   {
     name: 'trap',
-    usage: '[options] <pid>',
-    summary: 'show what a process catches, ignores, blocks and has pending',
+    usage: "[options] <pid> | 'ACTION' SIG… -- COMMAND…",
+    summary: 'show what a process does at signals, or run a command with a trap',
     load: () => import('./trap.js'),
   },
 ];
@@ -123,10 +123,10 @@ export async function main(argv: string[]): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1, 2), '--help'] : argv;
   const asked = words.find((word) => !word.startsWith('-'));
   try {
-    return await stoppable(async (stop) => {
+    return await stoppable(async (stop, leaveSignals) => {
       let exitCode = 0;
       const program = await commandsFor(asked, async (verb, command) => {
-        exitCode = await verb.run(command.args, command.opts(), stop);
+        exitCode = await verb.run(command.args, command.opts(), stop, leaveSignals);
       });
       await program.parseAsync(words, { from: 'user' });
       return exitCode;

@@ -17,9 +17,12 @@ const NOBODY_READS = 141;
 /**
  * Runs `work` with an AbortSignal that aborts at SIGINT, SIGTERM, SIGHUP and when standard output
  * is closed at its other end, and answers the exit code for that, or the work's own. The work gives
- * back what it holds; a second signal ends the process without waiting for that.
+ * back what it holds; a second signal ends the process without waiting for that. Work that does something else
+ * at signals calls `leaveSignals`.
  */
-export async function stoppable(work: (stop: AbortSignal) => Promise<number>): Promise<number> {
+export async function stoppable(
+  work: (stop: AbortSignal, leaveSignals: () => void) => Promise<number>,
+): Promise<number> {
   const controller = new AbortController();
   const stop = controller.signal;
   const onSignal = (name: NodeJS.Signals): void => {
@@ -33,8 +36,11 @@ export async function stoppable(work: (stop: AbortSignal) => Promise<number>): P
   });
   const names = Object.keys(SIGNALS) as NodeJS.Signals[];
   for (const name of names) process.on(name, onSignal);
+  const leaveSignals = (): void => {
+    for (const name of names) process.removeListener(name, onSignal);
+  };
   try {
-    const exitCode = await work(stop);
+    const exitCode = await work(stop, leaveSignals);
     stop.throwIfAborted();
     return exitCode;
   } catch (why) {
@@ -42,6 +48,6 @@ export async function stoppable(work: (stop: AbortSignal) => Promise<number>): P
     if (stop.reason instanceof Stop) return stop.reason.exitCode;
     throw stop.reason;
   } finally {
-    for (const name of names) process.removeListener(name, onSignal);
+    leaveSignals();
   }
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 export interface Verb<Options = object> {
   /** Declares arguments, options and the help text with an example. */
   define(command: Command): void;
-  /** Does it. `stop` aborts when the process is asked to end; answers the exit code. */
-  run(args: readonly string[], options: Options, stop: AbortSignal): Promise<number>;
+  /** Does it. `stop` aborts when the process is asked to end; answers the exit code. After
+   * `leaveSignals()` signals are the verb's own business. */
+  run(args: readonly string[], options: Options, stop: AbortSignal, leaveSignals: () => void): Promise<number>;
 }
