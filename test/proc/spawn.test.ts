@@ -150,7 +150,8 @@ test('a program that cannot be executed is an error with the reason, and there i
   const folder = temporaryFolder(t);
   const file = join(folder, 'program');
   writeFileSync(file, '\x7fELF, but no program');
-  const missing = fails(() => spawn('interproc-has-no-such-program'));
+  // A folder of PATH that this user may not search would make it EACCES, as execvp(3) has it.
+  const missing = fails(() => spawn('interproc-has-no-such-program', [], { env: { PATH: '/usr/bin:/bin' } }));
   assert.equal(missing.code, 'ENOENT');
   assert.equal(missing.errno, -2);
   assert.equal(missing.syscall, 'execve');
