@@ -52,7 +52,7 @@ export class ByteWriter extends Direction {
     return taken > 0 ? taken : this.#without(taken, bytes);
   }
 
-  /** Nothing was done yet that would have made the descriptor non-blocking, so nothing stands in the queue. */
+  /** As the descriptor's mode is: nothing was done yet that must not block, and no earlier write waits. */
   #writeAsIs(bytes: Uint8Array): number | undefined {
     const taken = bytes?.length <= this.#most ? kept.write(this.handle.fd, bytes) : 0;
     return taken > 0 ? taken : this.#without(taken, bytes);
@@ -77,7 +77,8 @@ export class ByteWriter extends Direction {
   /** Writes all of `bytes`, blocking this thread while there is no room. */
   writeSync(bytes: Uint8Array, options?: SyncWaitOptions): void {
     if (options !== undefined) checkSyncWait(options);
-    const taken = MAY_BLOCK && !this.ready && options === undefined ? this.#writeAsIs(bytes) : this.tryWrite(bytes);
+    const asIs = MAY_BLOCK && !this.ready && options === undefined && this.#queue.length === 0;
+    const taken = asIs ? this.#writeAsIs(bytes) : this.tryWrite(bytes);
     if (taken !== bytes.length) this.pushSync(bytes, taken ?? 0, undefined, options);
   }
 
