@@ -108,8 +108,8 @@ test('without the packages of the command line it says in one line what to insta
 });
 
 test('a reader that leaves early ends it without a word', () => {
-  const command = `node ${MAIN} --help | true; node ${MAIN} tour --only pipe --messages 100 --input ${MAIN} --json | head -c 1`;
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+  const command = 'node "$0" --help | true; node "$0" tour --only pipe --messages 100 --input "$0" --json | head -c 1';
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', command, MAIN], { encoding: 'utf8' });
   assert.equal(stderr, '');
   assert.equal(stdout, '{');
   assert.equal(status, 0);
