@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as mmap from '../../src/mmap/index.js';
 import * as pipe from '../../src/pipe/index.js';
@@ -134,7 +135,7 @@ test('after close every view has length 0, and everything but close is refused',
 test('a buffer that was moved away keeps the memory mapped until it is collected', async (t) => {
   const program = start(t, process.execPath, [
     '--expose-gc',
-    new URL('../fixtures/mapping-moved.js', import.meta.url).pathname,
+    fileURLToPath(new URL('../fixtures/mapping-moved.js', import.meta.url)),
   ]);
   assert.equal(await program.line(), 'ok');
   assert.deepEqual(await program.ended, { code: 0, signal: null }, program.errors());

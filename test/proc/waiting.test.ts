@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { create } from '../../src/pipe/index.js';
 import { children, type ExitStatus, spawn } from '../../src/proc/index.js';
@@ -194,7 +195,7 @@ test('nobody has to wait: a child that ends is no zombie', async () => {
 test('a handle that was collected leaves no zombie', async (t) => {
   const program = start(t, process.execPath, [
     '--expose-gc',
-    new URL('../fixtures/proc-collected.js', import.meta.url).pathname,
+    fileURLToPath(new URL('../fixtures/proc-collected.js', import.meta.url)),
   ]);
   assert.equal(await program.line(), 'collected, and no zombie', program.errors());
   assert.equal((await program.ended).code, 0);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import * as shm from '../../src/shm/index.js';
 import { start } from '../support/program.js';
 import { assertNothingLeaks } from '../support/rounds.js';
@@ -54,7 +55,7 @@ test('dd writes into /dev/shm what a mapping shows, and cat shows what a mapping
 test('Atomics on a mapping count together with another process’s', async (t) => {
   const memory = newMemory(t);
   using mapping = memory.map();
-  const file = new URL('../fixtures/counting.js', import.meta.url).pathname;
+  const file = fileURLToPath(new URL('../fixtures/counting.js', import.meta.url));
   const ROUNDS = 200_000;
   const counting = [1, 2].map(() => start(t, process.execPath, [file, memory.name, String(ROUNDS)]));
   for (let round = 0; round < ROUNDS; round++) Atomics.add(mapping.int32, 0, 1);

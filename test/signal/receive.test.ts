@@ -3,6 +3,7 @@ import { spawn, execFileSync } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as signal from '../../src/signal/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
@@ -179,7 +180,7 @@ test('after close the signal does what it did before: it ends the process', asyn
     '"$@"; echo "$?"',
     'sh',
     process.execPath,
-    new URL('../fixtures/signal-closed.js', import.meta.url).pathname,
+    fileURLToPath(new URL('../fixtures/signal-closed.js', import.meta.url)),
   ]);
   assert.equal(await program.line(), 'got 1');
   assert.equal(await program.line(), String(128 + FIRST));
@@ -308,7 +309,7 @@ test('a receiver that was collected without close gives its signals back, too', 
   const program = start(t, process.execPath, [
     '--expose-gc',
     '--no-warnings',
-    new URL('../fixtures/signal-collected.js', import.meta.url).pathname,
+    fileURLToPath(new URL('../fixtures/signal-collected.js', import.meta.url)),
   ]);
   assert.equal(await program.line(), 'again 1', program.errors());
 });

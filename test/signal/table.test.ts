@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as signal from '../../src/signal/index.js';
 import { commandElsewhere } from '../support/elsewhere.js';
@@ -96,7 +97,7 @@ test('a process that is gone is ESRCH, what is no pid is refused', async (t) => 
 });
 
 test('an ordinary user sees the table of another user’s process', async (t) => {
-  const main = new URL('../../src/cli/main.js', import.meta.url).pathname;
+  const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
   const words = commandElsewhere(t, [process.execPath, main, 'trap', '--json', String(process.pid)], {
     asNobody: true,
   });
