@@ -29,6 +29,7 @@ extern const ip_function ip_transfer_functions[];
 extern const ip_function ip_file_functions[];
 extern const ip_function ip_inotify_functions[];
 extern const ip_function ip_pipe_functions[];
+extern const ip_function ip_tap_functions[];
 extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];

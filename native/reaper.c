@@ -86,6 +86,14 @@ static napi_value child_reap(napi_env env, napi_callback_info info) {
   return ip_result(env, found);
 }
 
+/* childEnd(pidfd, change): how it ended, if it has; it stays a zombie (WNOWAIT). */
+static napi_value child_end(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  int32_t *change = ip_array(env, args[1], napi_int32_array, 2, NULL);
+  if (change == NULL) return ip_result(env, -EFAULT);
+  return ip_result(env, waited(ip_int32(env, args[0]), WEXITED | WNOHANG | WNOWAIT, change));
+}
+
 /* childChange(pidfd, change): that it was stopped or continued, if it was since the last time. */
 static napi_value child_change(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
@@ -208,6 +216,7 @@ void ip_children_end(ip_environment *environment) {
 
 const ip_function ip_reaper_functions[] = {{"childKeep", child_keep},
                                            {"childReap", child_reap},
+                                           {"childEnd", child_end},
                                            {"childChange", child_change},
                                            {"blockingChildChange", blocking_child_change},
                                            {NULL, NULL}};

@@ -91,8 +91,16 @@ function faultOfInnerImport(from, to) {
   return undefined;
 }
 
+/** Packages that a family may use, beside those of the command line. */
+const OF_FAMILIES = { unbash: 'pipe' };
+
 function faultOfPackage(from, name, forTheCommandLine) {
   if (name === 'node-gyp-build') return folderOf(from) === 'sys' ? undefined : 'only src/sys loads the addon';
+  if (name in OF_FAMILIES) {
+    return folderOf(from) === OF_FAMILIES[name]
+      ? undefined
+      : `the package ${name} is for src/${OF_FAMILIES[name]} only`;
+  }
   if (!forTheCommandLine.includes(name)) return `the package ${name} is not one that src/ may use`;
   return folderOf(from) === 'cli' ? undefined : `the package ${name} is for src/cli only`;
 }

@@ -22,6 +22,20 @@ export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/readi
 export { PipeEnd } from './end.js';
 export { PipeReader } from './reader.js';
 export { PIPE_BUF, PipeWriter } from './writer.js';
+export {
+  type Change,
+  type Chunk,
+  type Edge,
+  type Fill,
+  Pipeline,
+  type PipelineInput,
+  type PipelineOptions,
+  type PipelineOutput,
+  type PipelineResult,
+  pipeline,
+  type StageResult,
+  type TapWithCopy,
+} from './pipeline/index.js';
 
 /** How a pipe is made. */
 export interface PipeOptions {

@@ -178,6 +178,12 @@ export class Child extends Handle {
     return check(taken, 'pidfd_getfd', this.#subject());
   }
 
+  /** Keeps it a zombie after its end until the returned function is called, for a group that it leads. @internal */
+  keep(): () => void {
+    this.use();
+    return this.#life.keep();
+  }
+
   /** @internal */
   describe(): string {
     return `the child ${this.pid} (${this.#what})`;

@@ -43,6 +43,7 @@ export class Life {
   readonly #listeners = new Set<Listener>();
   #end: ExitStatus | Error | undefined;
   #watch: AbortController | undefined;
+  #keepers = 0;
 
   /** Takes over the pidfd, which is in the addon's book of children already. */
   constructor(pid: number, pidfd: number) {
@@ -58,22 +59,43 @@ export class Life {
     });
   }
 
-  /** How it ended, `undefined` while it has not. It is no zombie afterwards. */
+  /** How it ended, `undefined` while it has not. It is no zombie afterwards, unless somebody keeps it. */
   end(): ExitStatus | Error | undefined {
     if (this.#end !== undefined) return this.#end;
-    const found = native().childReap(this.#pidfd, change);
+    const kept = this.#keepers > 0;
+    const found = kept ? native().childEnd(this.#pidfd, change) : native().childReap(this.#pidfd, change);
     if (found === 0) return undefined;
     const end = found > 0 ? statusOf(change[0] as number, change[1] as number) : systemError(found, 'waitid');
     this.#end = end;
-    living.delete(this.pid);
     trace('end', { pid: this.pid, how: end instanceof Error ? end.message : end.description });
     forgetDescriptor(this.#pidfd);
-    native().close(this.#pidfd);
+    if (!kept) this.#letGo();
     this.#watch?.abort();
     for (const tell of [...this.#enders, ...this.#listeners]) tell(end);
     this.#enders.clear();
     this.#listeners.clear();
     return end;
+  }
+
+  #letGo(): void {
+    living.delete(this.pid);
+    native().close(this.#pidfd);
+  }
+
+  /**
+   * Until the returned function is called it stays a zombie after its end: so its number, and that of the group that it leads, mean
+   * nobody else, and what /proc tells of it can still be read.
+   */
+  keep(): () => void {
+    this.#keepers++;
+    let done = false;
+    return () => {
+      if (done) return;
+      done = true;
+      if (--this.#keepers > 0 || this.#end === undefined) return;
+      native().childReap(this.#pidfd, change);
+      this.#letGo();
+    };
   }
 
   /** Calls back once, at the end; the returned function takes that back. */

@@ -2,4 +2,4 @@
 export { native, onLoadFailure, type LoadFailure } from './addon.js';
 export * from './constants.js';
 export * as kept from './kept.js';
-export type { Native, NativeMapping, Result } from './native.js';
+export type { Native, NativeMapping, NativeTapCount, Result } from './native.js';

@@ -70,9 +70,18 @@ interface InotifyCalls {
   inotifyRmWatch(fd: number, watch: number): Result;
 }
 
+/** What a tap counts into (native/tap.c). */
+export interface NativeTapCount {
+  readonly _tapCount: never;
+}
+
 interface PipeCalls {
   pipe2(ends: Int32Array, flags: number): Result;
   mkfifo(path: string, mode: number): Result;
+  tapCount(): NativeTapCount | Result;
+  tapBytes(count: NativeTapCount): Result;
+  /** The errno with which the copy ended before the flow, 0 if it did not. */
+  tapCopyError(count: NativeTapCount): Result;
 }
 
 interface UnixCalls {
@@ -210,6 +219,8 @@ interface ChildCalls {
   childKeep(pidfd: number): Result;
   /** 1 with code (CLD_…) and status in `change` if it has ended; it is waited for then. */
   childReap(pidfd: number, change: Int32Array): Result;
+  /** As `childReap`, but it stays a zombie. */
+  childEnd(pidfd: number, change: Int32Array): Result;
   /** The same if it was stopped or continued. */
   childChange(pidfd: number, change: Int32Array): Result;
 }
@@ -243,6 +254,8 @@ interface WaitingCalls {
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
   blockingFdatasync(token: number, fd: number): Result;
+  /** Moves everything from a pipe to another, with a copy unless that is -1; it duplicates the descriptors. */
+  blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
