@@ -44,6 +44,12 @@ const VERBS: readonly Listed[] = [
     load: () => import('./relay.js'),
   },
   {
+    name: 'run',
+    usage: "[options] 'a | b | c'",
+    summary: 'run commands that are joined by pipes of the kernel, as one job',
+    load: () => import('./run.js'),
+  },
+  {
     name: 'signals',
     usage: '[options]',
     summary: 'list every signal, with what it does and where it comes from',
