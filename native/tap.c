@@ -28,6 +28,9 @@ typedef struct {
   int from, to; /* ours; closed as soon as nothing flows any more */
   int copy;     /* ours, -1 without */
   size_t teed;  /* bytes that stand in `from` and have gone to `to`, but not to the copy */
+  bool copied_by_hand;
+  size_t held, given; /* bytes of `room` that are still to be written, behind those that were */
+  uint8_t room[16384];
 } tap;
 
 static void drop_count(tap_count *count) {
@@ -46,27 +49,58 @@ static int64_t end_tap(tap *self, int64_t result) {
   return result;
 }
 
-/* Takes what has been teed out of `from`, into the copy, or away where there is none any more: 0, or -EINTR. */
-static int take_out(tap *self) {
-  while (self->teed > 0 && self->copy >= 0) {
-    ssize_t moved = splice(self->from, NULL, self->copy, NULL, self->teed, 0);
-    if (moved > 0) {
-      self->teed -= (size_t)moved;
-    } else if (moved < 0 && errno == EAGAIN) {
-      struct pollfd room = {.fd = self->copy, .events = POLLOUT};
-      if (poll(&room, 1, -1) < 0) return -errno;
-    } else if (moved < 0 && errno == EINTR) {
-      return -EINTR;
-    } else {
-      atomic_store(&self->count->copy_error, moved < 0 ? errno : EIO);
-      close_once(&self->copy);
-    }
+/* The copy ends, and the flow goes on. */
+static void end_copy(tap *self, int error) {
+  atomic_store(&self->count->copy_error, error);
+  close_once(&self->copy);
+  self->held = 0;
+}
+
+/* What a call on the copy has failed with: waits where there is only no room now. 0, or -EINTR. */
+static int copy_failed(tap *self, int error) {
+  struct pollfd room = {.fd = self->copy, .events = POLLOUT};
+  if (error == EINTR) return -EINTR;
+  if (error != EAGAIN) end_copy(self, error);
+  else if (poll(&room, 1, -1) < 0) return -EINTR;
+  return 0;
+}
+
+/* Takes some of what has been teed out of `from`, into the copy: 0, or -EINTR. */
+static int move_to_copy(tap *self) {
+  ssize_t moved = splice(self->from, NULL, self->copy, NULL, self->teed, 0);
+  if (moved > 0) {
+    self->teed -= (size_t)moved;
+    return 0;
   }
-  while (self->teed > 0) {
-    char away[4096];
-    ssize_t taken = read(self->from, away, self->teed < sizeof away ? self->teed : sizeof away);
-    if (taken <= 0) return taken < 0 && errno == EINTR ? -EINTR : 0;
+  if (moved < 0 && errno == EINVAL) {
+    self->copied_by_hand = true; /* a file that is appended to, a terminal, a device: splice(2) knows no way into it */
+    return 0;
+  }
+  return copy_failed(self, moved < 0 ? errno : EIO);
+}
+
+/* The same by read(2) and write(2); without a copy what is taken goes nowhere. */
+static int take_by_hand(tap *self) {
+  if (self->held == 0) {
+    ssize_t taken = read(self->from, self->room, self->teed < sizeof self->room ? self->teed : sizeof self->room);
+    if (taken < 0) return -EINTR;
     self->teed -= (size_t)taken;
+    self->held = self->copy < 0 ? 0 : (size_t)taken;
+    self->given = 0;
+    return 0;
+  }
+  ssize_t written = write(self->copy, self->room + self->given, self->held);
+  if (written < 0) return copy_failed(self, errno);
+  self->given += (size_t)written;
+  self->held -= (size_t)written;
+  return 0;
+}
+
+/* All of what has been teed: 0, or -EINTR. */
+static int take_out(tap *self) {
+  while (self->teed > 0 || self->held > 0) {
+    const bool by_hand = self->copied_by_hand || self->copy < 0;
+    if ((by_hand ? take_by_hand(self) : move_to_copy(self)) < 0) return -EINTR;
   }
   return 0;
 }

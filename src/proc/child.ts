@@ -15,7 +15,7 @@ import {
   type WaitOptions,
 } from '../core/wait.js';
 import { type SignalName, toNumber } from '../signal/index.js';
-import { type Life, WAITED } from './life.js';
+import { type Life, type Listener, WAITED } from './life.js';
 import type { ExitStatus } from './status.js';
 
 function given(end: ExitStatus | Error): ExitStatus {
@@ -178,10 +178,10 @@ export class Child extends Handle {
     return check(taken, 'pidfd_getfd', this.#subject());
   }
 
-  /** Keeps it a zombie after its end until the returned function is called, for a group that it leads. @internal */
-  keep(): () => void {
+  /** Tells of its end, after which it stays a zombie until the returned function is called, for the group that it leads. @internal */
+  keep(tell: Listener): () => void {
     this.use();
-    return this.#life.keep();
+    return this.#life.keep(tell);
   }
 
   /** @internal */

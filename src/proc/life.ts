@@ -83,11 +83,14 @@ export class Life {
   }
 
   /**
-   * Until the returned function is called it stays a zombie after its end: so its number, and that of the group that it leads, mean
-   * nobody else, and what /proc tells of it can still be read.
+   * Tells of its end, after which it stays a zombie until the returned function is called: so its number, and that of the group that it
+   * leads, mean nobody else, and what /proc tells of it can still be read.
    */
-  keep(): () => void {
-    this.#keepers++;
+  keep(tell: Listener): () => void {
+    this.#keepers++; // first: it may have ended already
+    const end = this.end();
+    if (end !== undefined) tell(end);
+    else this.#enders.add(tell);
     let done = false;
     return () => {
       if (done) return;

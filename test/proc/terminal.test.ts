@@ -106,8 +106,10 @@ test('Ctrl+\\ ends the foreground job with a core dump', async (t) => {
 
 test('Ctrl+Z stops the foreground job, which goes on when it is continued', async (t) => {
   const { pty, tell, heard } = shell(t);
-  tell({ do: 'foreground', script: 'cat' });
+  tell({ do: 'foreground', script: 'echo up; exec cat' });
   const { job } = await heard();
+  // A stop that comes while sh starts cat by vfork(2) would stop cat alone, and sh would wait for it in the kernel.
+  await shows(pty, 'up');
   await pty.write(CTRL_Z);
   const stop = await heard();
   assert.equal(stop.description, 'stopped by SIGTSTP (stop from the terminal, Ctrl+Z)');

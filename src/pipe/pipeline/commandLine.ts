@@ -47,13 +47,18 @@ const WAYS: Partial<Record<Redirection['operator'], 'read' | 'write' | 'append'>
 };
 const MOST_FD = 0x7fff_fffe;
 
+function leadingSpace(line: string, from: number): number {
+  return line.slice(from).search(/\S|$/);
+}
+
 /** What the line has at a place, and that it cannot be. */
 function refuse(line: string, from: number, to: number, what: string, instead?: string): never {
-  const there = line.slice(from, Math.max(to, from + 1)).trim();
+  const at = from + leadingSpace(line, from);
+  const there = line.slice(at, Math.max(to, at + 1)).trim();
   const shown =
     there === '' ? 'the end of the line' : JSON.stringify(there.length > 40 ? `${there.slice(0, 40)}…` : there);
-  const why = argumentError(`${shown} at position ${from}: ${what}${instead === undefined ? '' : `; ${instead}`}`);
-  throw Object.assign(why, { position: from });
+  const why = argumentError(`${shown} at position ${at}: ${what}${instead === undefined ? '' : `; ${instead}`}`);
+  throw Object.assign(why, { position: at });
 }
 
 const WITH_A_SHELL = "no shell is started: run sh -c '…' as a stage for what only a shell does";
@@ -119,13 +124,7 @@ function stagesOf(line: string, node: PipelineNode | AndOr): StageCommand[] {
   if (node.type === 'AndOr') {
     const [first, second] = node.commands;
     const from = first?.end ?? node.pos;
-    return refuse(
-      line,
-      from + leadingSpace(line, from),
-      second?.pos ?? node.end,
-      'a list of commands cannot be',
-      WITH_A_SHELL,
-    );
+    return refuse(line, from, second?.pos ?? node.end, 'a list of commands cannot be', WITH_A_SHELL);
   }
   if (node.type !== 'Pipeline') return refuseNode(line, node);
   const [prefix] = node.prefixes;
@@ -139,10 +138,6 @@ function stagesOf(line: string, node: PipelineNode | AndOr): StageCommand[] {
     // As bash has it, after the redirections that are written out.
     return node.operators[index] === '|&' ? { ...stage, redirects: [...stage.redirects, { fd: 2, like: 1 }] } : stage;
   });
-}
-
-function leadingSpace(line: string, from: number): number {
-  return line.slice(from).search(/\S|$/);
 }
 
 /** What follows the only statement: nothing may. */

@@ -43,17 +43,18 @@ export function feed(writer: PipeWriter, source: AsyncIterable<Chunk> | Iterable
     try {
       while (!stopped) {
         const next = await Promise.race([stopping, chunks.next()]);
-        if (next === undefined) return;
+        if (next === undefined) break;
         ended = next.done === true;
-        if (ended) return;
+        if (ended) break;
         const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value;
         checkBytes('what input gives', bytes);
         await writer.write(bytes as Uint8Array);
       }
-    } catch (why) {
-      if (!isBroken(why) && !stopped) throw why;
-    } finally {
       writer.close();
+    } catch (why) {
+      if (!isBroken(why) && !stopped) throw why; // the writer stays open: the stage must not take this for the end
+      writer.close();
+    } finally {
       // Not awaited: a generator that is waiting for its own next chunk returns only after that.
       if (!ended) Promise.resolve(chunks.return?.()).catch(() => {});
     }

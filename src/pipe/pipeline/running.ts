@@ -77,6 +77,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     this.edges = parts.edges;
     this.#ended = this.#watch();
     this.#ended.catch(() => {}); // told by wait()
+    for (const flow of parts.flows) flow.done.catch((why) => this.end(why));
   }
 
   /** The stages: what each was started with, and its pid. */
@@ -99,7 +100,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
       for (const stage of stages) stage.release();
       for (const flow of flows) flow.stop();
     }
-    const moved = await Promise.allSettled(flows.map((flow) => flow.done));
+    await Promise.allSettled(flows.map((flow) => flow.done));
     await Promise.all(edges.map((edge) => edge.passed));
     const results = stages.map((stage, index) => stage.result(edges[index]?.bytes ?? null));
     const last = results.at(-1) as StageResult;
@@ -110,9 +111,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
       ...this.#parts.collected(),
     };
     this.#over = true;
-    const failed = moved.find((one): one is PromiseRejectedResult => one.status === 'rejected');
-    const why: unknown = this.#why ?? failed?.reason;
-    if (why !== undefined) throw Object.assign(why as Error, { result });
+    if (this.#why !== undefined) throw Object.assign(this.#why, { result });
     return result;
   }
 
@@ -214,11 +213,13 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   end(why: Error): void {
     if (this.#why !== undefined || this.#over) return;
     this.#why = why;
+    if (!this.ended) {
+      this.kill(this.#parts.killSignal);
+      this.kill('SIGCONT');
+      this.#grace = setTimeout(() => this.#killAll(), this.#parts.graceMs);
+    }
+    // After the signal: who reads the end of an input that broke off must not take it for the whole.
     for (const flow of this.#parts.flows) flow.abandon();
-    if (this.ended) return;
-    this.kill(this.#parts.killSignal);
-    this.kill('SIGCONT');
-    this.#grace = setTimeout(() => this.#killAll(), this.#parts.graceMs);
   }
 
   #killAll(): void {

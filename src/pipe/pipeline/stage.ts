@@ -40,7 +40,7 @@ export class RunningStage {
   readonly argv: readonly string[];
   readonly child: Child;
   /** Resolves when it has ended; rejects where that cannot be known. */
-  readonly end: Promise<ExitStatus>;
+  readonly end: Promise<void>;
   readonly #letGo: () => void;
   readonly #begun: number;
   #ended: number | undefined;
@@ -53,14 +53,20 @@ export class RunningStage {
     this.argv = argv;
     this.#begun = performance.now();
     this.child = spawn(file as string, args, options);
-    this.#letGo = this.child.keep();
-    this.child.unref();
-    this.end = this.child.wait().then((status) => {
-      this.#ended = performance.now();
-      this.#status = status;
-      this.#written = written(this.pid);
-      return status;
+    let letGo!: () => void;
+    this.end = new Promise((resolve, reject) => {
+      letGo = this.child.keep((end) => {
+        this.#ended = performance.now();
+        if (end instanceof Error) {
+          reject(end);
+          return;
+        }
+        this.#status = end;
+        this.#written = written(this.pid);
+        resolve();
+      });
     });
+    this.#letGo = letGo;
     this.end.catch(() => {}); // the pipeline looks at it
   }
 
