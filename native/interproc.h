@@ -30,6 +30,7 @@ extern const ip_function ip_file_functions[];
 extern const ip_function ip_inotify_functions[];
 extern const ip_function ip_pipe_functions[];
 extern const ip_function ip_tap_functions[];
+extern const ip_function ip_splice_functions[];
 extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
@@ -171,6 +172,8 @@ typedef struct ip_mapping ip_mapping;
 /* The address of a 32-bit word of a mapping, kept mapped until ip_mapping_release; NULL if the
    mapping is closed or the word lies outside of it. */
 uint32_t *ip_mapping_word(napi_env env, napi_value mapping, napi_value offset, ip_mapping **held);
+/* The same for `length` bytes, at any offset. */
+void *ip_mapping_bytes(napi_env env, napi_value mapping, napi_value offset, size_t length, ip_mapping **held);
 void ip_mapping_release(ip_mapping *mapping);
 
 /* ---- mapped memory that can be cut by others (guard.c) --------------------------------------- */

@@ -140,16 +140,21 @@ static napi_value memory_cut(napi_env env, napi_callback_info info) {
   return ip_result(env, mapping != NULL && !mapping->closed && ip_was_cut(mapping->guard));
 }
 
-uint32_t *ip_mapping_word(napi_env env, napi_value value, napi_value offset, ip_mapping **held) {
+void *ip_mapping_bytes(napi_env env, napi_value value, napi_value offset, size_t length, ip_mapping **held) {
   ip_mapping *mapping = mapping_of(env, value);
   int64_t start = ip_int64(env, offset);
-  if (mapping == NULL || mapping->closed || start < 0 || start % 4 != 0 || mapping->length < 4 ||
-      (uint64_t)start > mapping->length - 4 || !add_user(mapping)) {
+  if (mapping == NULL || mapping->closed || start < 0 || length > mapping->length ||
+      (uint64_t)start > mapping->length - length || !add_user(mapping)) {
     return NULL;
   }
   atomic_fetch_add(&mapping->references, 1);
   *held = mapping;
-  return (uint32_t *)((uint8_t *)mapping->address + start);
+  return (uint8_t *)mapping->address + start;
+}
+
+uint32_t *ip_mapping_word(napi_env env, napi_value value, napi_value offset, ip_mapping **held) {
+  if (ip_int64(env, offset) % 4 != 0) return NULL;
+  return ip_mapping_bytes(env, value, offset, 4, held);
 }
 
 void ip_mapping_release(ip_mapping *mapping) {

@@ -23,6 +23,21 @@ export { PipeEnd } from './end.js';
 export { PipeReader } from './reader.js';
 export { PIPE_BUF, PipeWriter } from './writer.js';
 export {
+  type AmountOptions,
+  type Descriptor,
+  type RangeOptions,
+  type SpliceOptions,
+  splice,
+  spliceSync,
+  tee,
+  teeSync,
+  trySplice,
+  tryTee,
+  tryVmsplice,
+  vmsplice,
+  vmspliceSync,
+} from './splice.js';
+export {
   type Change,
   type Chunk,
   type Edge,

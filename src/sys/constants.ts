@@ -14,6 +14,9 @@ export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
 export const FD_CLOEXEC = 1;
 
+/** splice(2) and its kin: do not wait for a pipe. */
+export const SPLICE_F_NONBLOCK = 2;
+
 /** Lock types of struct flock; on x86-64, arm64, riscv64, ppc64 and s390x alike. */
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;

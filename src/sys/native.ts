@@ -78,6 +78,10 @@ export interface NativeTapCount {
 interface PipeCalls {
   pipe2(ends: Int32Array, flags: number): Result;
   mkfifo(path: string, mode: number): Result;
+  /** Offsets are -1 for where the descriptor is. */
+  splice(from: number, fromOffset: number, to: number, toOffset: number, length: number, flags: number): Result;
+  tee(from: number, to: number, length: number, flags: number): Result;
+  vmsplice(fd: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
   tapCount(): NativeTapCount | Result;
   tapBytes(count: NativeTapCount): Result;
   /** The errno with which the copy ended before the flow, 0 if it did not. */
@@ -254,6 +258,7 @@ interface WaitingCalls {
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
   blockingFdatasync(token: number, fd: number): Result;
+  blockingSplice(token: number, from: number, fromOffset: number, to: number, toOffset: number, length: number): Result;
   /** Moves everything from a pipe to another, with a copy unless that is -1; it duplicates the descriptors. */
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
