@@ -85,6 +85,7 @@ const REFUSED: readonly (readonly [line: string, position: number, message: RegE
   ['a & b', 2, /background/],
   ['a\nb', 2, /list of commands/],
   ['echo $HOME', 5, /"\$HOME" at position 5: a variable/],
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
   ['echo "x ${y}"', 8, /a variable/],
   ['echo $(date)', 5, /a command substitution/],
   ['echo `date`', 5, /a command substitution/],
