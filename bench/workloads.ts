@@ -62,8 +62,36 @@ const rings: Contest[] = [
   ...ring('64 KiB blocks', ['--publish', '1', '--mode', 'copy'], BLOCK, 100e3, { must: 0.85, goal: 0.95 }),
 ];
 
-const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) =>
-  pair(
+/** What a user of Node has instead: the same bytes through Node's own streams, by one write each, as a further entry. */
+function beside(contest: Contest, mechanism: string, size: number, count: number): Contest {
+  const over = { pipe: 'stdio', unix: 'net' }[mechanism];
+  if (over === undefined) return contest;
+  const implementation = over === 'net' ? 'net' : 'child_process';
+  const { workload } = contest.entries[0] as Entry;
+  const args = ['--over', over, '--way', 'each'];
+  const peer: Entry = {
+    id: over,
+    workload,
+    mechanism,
+    implementation,
+    size,
+    program: 'peers/node-oneway',
+    args,
+    count,
+  };
+  const ratio: RatioSpec = {
+    name: `${contest.name}, against ${implementation}`,
+    of: 'interproc',
+    against: over,
+    metric: 'rate',
+    target: null,
+    lowerIsBetter: false,
+  };
+  return { ...contest, entries: [...contest.entries, peer], ratios: [...contest.ratios, ratio] };
+}
+
+const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) => {
+  const contest = pair(
     {
       workload: '64 B, one system call each',
       mechanism,
@@ -75,11 +103,12 @@ const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) =>
     'one',
     { must: 0.7, goal: 0.85 },
     'rate',
-  ),
-);
+  );
+  return beside(contest, mechanism, SMALL, 200e3);
+});
 
-const blocks: Contest[] = ['pipe', 'unix'].map((mechanism) =>
-  pair(
+const blocks: Contest[] = ['pipe', 'unix'].map((mechanism) => {
+  const contest = pair(
     {
       workload: '64 KiB blocks',
       mechanism,
@@ -91,8 +120,33 @@ const blocks: Contest[] = ['pipe', 'unix'].map((mechanism) =>
     'one',
     { must: 0.85, goal: 0.95 },
     'rate',
-  ),
-);
+  );
+  return beside(contest, mechanism, BLOCK, 20e3);
+});
+
+/** 8 GiB of zeros through three programs: from call to result, in a process that has run one before. */
+const pipeline: Contest = {
+  name: 'pipeline: head | cat | wc',
+  processors: 'any',
+  entries: [
+    joined('shell', 'bash', 'peers/joined', ['--way', 'bash']),
+    joined('interproc', 'interproc', 'ours/joined', ['--taps', 'none']),
+    joined('tapped', 'interproc, counted by taps', 'ours/joined', ['--taps', 'count']),
+    joined('copied', 'interproc, a tap with a copy', 'ours/joined', ['--taps', 'copy']),
+    joined('child_process', 'child_process', 'peers/joined', ['--way', 'child_process']),
+  ],
+  ratios: [
+    higher('pipeline: against bash', 'interproc', 'shell', { must: 0.952, goal: 1 }),
+    higher('pipeline: with taps, against without', 'tapped', 'interproc', null),
+    higher('pipeline: a tap with a copy, against without', 'copied', 'interproc', null),
+    higher('pipeline: against child_process', 'interproc', 'child_process', null),
+  ],
+};
+
+function joined(id: string, implementation: string, program: string, args: readonly string[]): Entry {
+  const count = 2 ** 33 / BLOCK;
+  return { id, workload: 'head | cat | wc', mechanism: 'pipeline', implementation, size: BLOCK, program, args, count };
+}
 
 const file: Contest = pair(
   {
@@ -213,8 +267,8 @@ const channel: Contest = {
       ['--scheme', 'unix', '--way', 'batch'],
       8e6,
     ),
-    oneWay('net', '64 B, one write each', 'unix', 'net', 'peers/net-oneway', ['--way', 'each'], 800e3),
-    oneWay('net-batched', '64 B, batched by hand', 'unix', 'net', 'peers/net-oneway', ['--way', 'batch'], 10e6),
+    oneWay('net', '64 B, one write each', 'unix', 'net', 'peers/node-oneway', ['--way', 'each'], 800e3),
+    oneWay('net-batched', '64 B, batched by hand', 'unix', 'net', 'peers/node-oneway', ['--way', 'batch'], 10e6),
   ],
   ratios: [
     higher('shm: channel by trySend and drain, against net', 'shm-batches', 'net', { must: 20, goal: 30 }),
@@ -239,7 +293,7 @@ function oneWay(
   return { id, workload, mechanism, implementation, size: SMALL, program, args, count };
 }
 
-function higher(name: string, of: string, against: string, target: Target): RatioSpec {
+function higher(name: string, of: string, against: string, target: Target | null): RatioSpec {
   return { name, of, against, metric: 'rate', target, lowerIsBetter: false };
 }
 
@@ -248,6 +302,7 @@ export const contests: readonly Contest[] = [
   ...rings,
   ...perMessage,
   ...blocks,
+  pipeline,
   file,
   durableFile,
   spinning,

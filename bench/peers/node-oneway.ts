@@ -1,19 +1,25 @@
 /**
- * Node's own `net` over a Unix socket, with a 32-bit length before each message.
+ * Node's own streams, with a 32-bit length before each message.
+ *
+ *   --over net    `net` over a Unix socket (default)
+ *   --over stdio  the standard output of a child of child_process, which Node calls a pipe
  *
  *   --way each    as users write it: one socket.write for each message; frames cut out with Buffer.subarray
  *   --way batch   by hand: frames gathered into writes of 64 KiB, and read where they lie
  */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { scratchDirectory, startOther } from '../support/pair.js';
 import { Check, Stock } from '../support/payload.js';
 import { now, readOptions, reportOneWay, type Work, workArguments } from '../support/report.js';
 
 const BATCH = 65536;
 
-async function sendEach(socket: Socket, work: Work): Promise<void> {
+async function sendEach(socket: Writable, work: Work): Promise<void> {
   const stock = new Stock(work.size);
   for (let n = 0; n < work.total; n++) {
     const frame = Buffer.allocUnsafe(4 + work.size);
@@ -24,7 +30,7 @@ async function sendEach(socket: Socket, work: Work): Promise<void> {
   }
 }
 
-async function sendBatches(socket: Socket, work: Work): Promise<void> {
+async function sendBatches(socket: Writable, work: Work): Promise<void> {
   const stock = new Stock(work.size);
   const frameWords = 1 + work.size / 4;
   const perBatch = Math.max(1, Math.floor(BATCH / 4 / frameWords));
@@ -69,13 +75,13 @@ function readInPlace(bytes: Buffer, check: Check): Buffer {
   return bytes.subarray(at);
 }
 
-async function receive(socket: Socket, work: Work, cut: Cut): Promise<void> {
+async function receive(stream: Readable, work: Work, cut: Cut): Promise<void> {
   const check = new Check(work.size);
   let rest: Buffer | undefined;
   let start = 0;
   let before = 0;
   let end = 0;
-  socket.on('data', (chunk: Buffer) => {
+  stream.on('data', (chunk: Buffer) => {
     const left = cut(rest === undefined ? chunk : Buffer.concat([rest, chunk]), check);
     rest = left.length > 0 ? left : undefined;
     if (start === 0 && check.count >= work.warmup) {
@@ -84,19 +90,26 @@ async function receive(socket: Socket, work: Work, cut: Cut): Promise<void> {
     }
     if (check.count === work.total) end = now();
   });
-  await once(socket, 'end');
-  socket.end();
+  await once(stream, 'end');
   reportOneWay(work.size, check.count - before, start, end, check.passed(work.total));
 }
 
 async function main(): Promise<void> {
   const { work, text, words } = readOptions(1_000_000);
   const way = text('way', 'each');
+  const cut = way === 'each' ? cutFrames : readInPlace;
   if (words[0] === 'send') {
-    const socket = connect(words[1]!);
-    await once(socket, 'connect');
-    await (way === 'each' ? sendEach(socket, work) : sendBatches(socket, work));
-    socket.end();
+    const goal = words[1] === 'stdout' ? process.stdout : connect(words[1]!);
+    if (goal !== process.stdout) await once(goal, 'connect');
+    await (way === 'each' ? sendEach(goal, work) : sendBatches(goal, work));
+    goal.end();
+    return;
+  }
+  if (text('over', 'net') === 'stdio') {
+    const args = [fileURLToPath(import.meta.url), 'send', 'stdout', '--way', way, ...workArguments(work)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    process.once('exit', () => child.kill('SIGKILL'));
+    await receive(child.stdout, work, cut);
     return;
   }
   const path = join(scratchDirectory(), 'socket');
@@ -105,7 +118,8 @@ async function main(): Promise<void> {
   startOther(import.meta.url, ['send', path, '--way', way, ...workArguments(work)]);
   const [socket] = (await once(server, 'connection')) as [Socket];
   server.close();
-  await receive(socket, work, way === 'each' ? cutFrames : readInPlace);
+  await receive(socket, work, cut);
+  socket.end();
 }
 
 await main();
