@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,8 +44,8 @@
 #define MOST_BYTES (64 * 1024 * 1024)
 
 /* What src/proc/spawn.ts hands over, in this order. */
-enum { FLAGS, GROUP, DEATH_SIGNAL, TERMINAL, PID, STEP, SETTINGS };
-enum { NEW_SESSION = 1, NEW_GROUP = 2, FOREGROUND = 4, OWN_TERMINAL = 8, SUBREAPER = 16, WITHOUT_CLOSE_RANGE = 32 };
+enum { FLAGS, GROUP, DEATH_SIGNAL, TERMINAL, PID, STEP, ACCOUNTS, SETTINGS };
+enum { NEW_SESSION = 1, NEW_GROUP = 2, FOREGROUND = 4, OWN_TERMINAL = 8, SUBREAPER = 16, WITHOUT_CLOSE_RANGE = 32, WITH_ACCOUNTS = 64 };
 /* The steps, for the error's sake; STEPS in src/proc/spawn.ts names them. */
 enum { CLONE, SETSID, SETPGID, PRCTL, OPEN_TERMINAL, TCSETPGRP, CHDIR, DUP, CLOSE, EXEC };
 
@@ -59,6 +60,7 @@ typedef struct {
   uint64_t ignored;
   uint64_t blocked;
   pid_t parent;
+  int accounts[2]; /* sockets: ours and the child's; -1 where it is not to send any */
   int step;
   int failure;
 } ip_plan;
@@ -219,6 +221,7 @@ static void execute(ip_plan *plan) {
 static int child_side(void *data) {
   ip_plan *plan = data;
   reset_signals(plan->ignored);
+  if (plan->accounts[1] >= 0) ip_accounts_send(plan->accounts[1]);
   if (set_group(plan) && set_ties(plan) && take_terminal(plan)) {
     plan->step = CHDIR;
     if ((plan->folder == NULL || chdir(plan->folder) == 0) && place_descriptors(plan) && close_rest(plan)) {
@@ -270,8 +273,18 @@ static pid_t start(ip_plan *plan, int *pidfd) {
   return pid;
 }
 
+/* What the child has sent, -1 if nothing, or if it does not run: then the descriptor is gone with the sockets. */
+static int take_accounts(const ip_plan *plan, bool runs) {
+  if (plan->accounts[0] < 0) return -1;
+  int accounts = runs ? ip_accounts_receive(plan->accounts[0]) : -1;
+  close(plan->accounts[0]);
+  close(plan->accounts[1]);
+  return accounts;
+}
+
 /* childSpawn(files, arguments, environment, folder or undefined, descriptors, settings, [ignored, blocked]): a pidfd, or
-   -errno, with the step that failed in settings[STEP]; the pid stands in settings[PID]. */
+   -errno, with the step that failed in settings[STEP]; the pid stands in settings[PID], the descriptor of its accounts, or -1, in
+   settings[ACCOUNTS]. */
 static napi_value child_spawn(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(7);
   char folder[IP_PATH_SIZE];
@@ -283,7 +296,7 @@ static napi_value child_spawn(napi_env env, napi_callback_info info) {
   }
   size_t numbers = 0;
   int32_t *settings = ip_array(env, args[5], napi_int32_array, SETTINGS, NULL);
-  ip_plan plan = {.files = NULL};
+  ip_plan plan = {.accounts = {-1, -1}};
   plan.descriptors = ip_array(env, args[4], napi_int32_array, 0, &numbers);
   const uint64_t *masks = ip_array(env, args[6], napi_biguint64_array, 2, NULL);
   if (settings == NULL || masks == NULL || (plan.descriptors == NULL && numbers > 0)) return ip_result(env, -EFAULT);
@@ -297,15 +310,21 @@ static napi_value child_spawn(napi_env env, napi_callback_info info) {
   plan.blocked = masks[1];
   int pidfd = -1, answer = -EFAULT;
   if (plan.files != NULL && plan.arguments != NULL && plan.environment != NULL) {
+    if ((settings[FLAGS] & WITH_ACCOUNTS) != 0 &&
+        socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, plan.accounts) < 0) {
+      plan.accounts[0] = plan.accounts[1] = -1; /* then it has none */
+    }
     pid_t pid = start(&plan, &pidfd);
     answer = pid < 0 ? -errno : pidfd;
     settings[PID] = pid;
     settings[STEP] = plan.step;
+    settings[ACCOUNTS] = take_accounts(&plan, pid > 0);
   }
   free(plan.files);
   free(plan.arguments);
   free(plan.environment);
   if (answer >= 0) ip_keep_child(ip_environment_of(env), answer);
+  if (settings[ACCOUNTS] >= 0) ip_hold_descriptor(ip_environment_of(env), settings[ACCOUNTS]);
   return ip_result(env, answer);
 }
 

@@ -165,6 +165,11 @@ void ip_close_held(ip_environment *environment);
 void ip_keep_child(ip_environment *environment, int pidfd);
 void ip_children_end(ip_environment *environment);
 
+/* ---- what the kernel counts of a child (accounts.c) ------------------------------------------- */
+
+void ip_accounts_send(int socket);
+int ip_accounts_receive(int socket);
+
 /* ---- mapped memory (memory.c), for calls that work on a word of it ------------------------- */
 
 typedef struct ip_mapping ip_mapping;

@@ -15,6 +15,7 @@ import {
   type WaitOptions,
 } from '../core/wait.js';
 import { type SignalName, toNumber } from '../signal/index.js';
+import type { Accounts } from './accounts.js';
 import { type Life, type Listener, WAITED } from './life.js';
 import type { ExitStatus } from './status.js';
 
@@ -176,6 +177,15 @@ export class Child extends Handle {
     checkInteger('fd', fd, 0, 0x7fffffff);
     const taken = this.#life.end() === undefined ? this.#life.takeDescriptor(fd) : -ESRCH;
     return check(taken, 'pidfd_getfd', this.#subject());
+  }
+
+  /**
+   * What it has read and written so far, and after its end in all its life, together with its children that it has waited for
+   * (proc_pid_io(5)). `null` if it was not started with `accounts`, has become another user's, or the kernel keeps no such accounts.
+   */
+  accounts(): Accounts | null {
+    this.use();
+    return this.#life.accounts();
   }
 
   /** Tells of its end, after which it stays a zombie until the returned function is called, for the group that it leads. @internal */

@@ -8,6 +8,7 @@
  * child.kill('SIGTERM');
  * console.log((await child.wait()).description); // killed by SIGTERM (terminated)
  */
+export type { Accounts } from './accounts.js';
 export { Child } from './child.js';
 export type { ChildDescriptor, ChildDescriptors, HasDescriptor } from './descriptors.js';
 export {

@@ -12,6 +12,7 @@ import { systemError } from '../core/errors.js';
 import { blockOnce, forgetDescriptor, onceReady } from '../core/readiness.js';
 import { Referenced } from '../core/referenced.js';
 import { traceOf } from '../core/trace.js';
+import { type Accounts, readAccounts } from './accounts.js';
 import { type ExitStatus, statusOf } from './status.js';
 
 export const WAITED = { syscall: 'waitid' };
@@ -44,11 +45,15 @@ export class Life {
   #end: ExitStatus | Error | undefined;
   #watch: AbortController | undefined;
   #keepers = 0;
+  /** /proc/PID/io, open; -1 if it is not wanted. */
+  readonly #accountsFd: number;
+  #accounts: Accounts | null | undefined;
 
-  /** Takes over the pidfd, which is in the addon's book of children already. */
-  constructor(pid: number, pidfd: number) {
+  /** Takes over the pidfd, which is in the addon's book of children already, and the descriptor of its accounts. */
+  constructor(pid: number, pidfd: number, accountsFd = -1) {
     this.pid = pid;
     this.#pidfd = pidfd;
+    this.#accountsFd = accountsFd;
     living.set(pid, this);
     this.#arm();
   }
@@ -63,8 +68,14 @@ export class Life {
   end(): ExitStatus | Error | undefined {
     if (this.#end !== undefined) return this.#end;
     const kept = this.#keepers > 0;
-    const found = kept ? native().childEnd(this.#pidfd, change) : native().childReap(this.#pidfd, change);
+    const counted = this.#accountsFd >= 0;
+    let found = kept || counted ? native().childEnd(this.#pidfd, change) : native().childReap(this.#pidfd, change);
     if (found === 0) return undefined;
+    if (counted) {
+      this.#accounts = readAccounts(this.#accountsFd); // nobody can once it was waited for
+      native().close(this.#accountsFd);
+      if (!kept) found = native().childReap(this.#pidfd, change);
+    }
     const end = found > 0 ? statusOf(change[0] as number, change[1] as number) : systemError(found, 'waitid');
     this.#end = end;
     trace('end', { pid: this.pid, how: end instanceof Error ? end.message : end.description });
@@ -75,6 +86,12 @@ export class Life {
     this.#enders.clear();
     this.#listeners.clear();
     return end;
+  }
+
+  /** What it has read and written so far, or in all its life; `null` where that was not asked for, or may not be known. */
+  accounts(): Accounts | null {
+    if (this.end() === undefined && this.#accountsFd >= 0) return readAccounts(this.#accountsFd);
+    return this.#accounts ?? null;
   }
 
   #letGo(): void {

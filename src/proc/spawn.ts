@@ -35,11 +35,24 @@ export interface SpawnOptions {
   parentDeathSignal?: SignalName | number;
   /** Whether its descendants become its children when their parents end (PR_SET_CHILD_SUBREAPER). */
   subreaper?: boolean;
+  /** Whether `child.accounts()` tells what it reads and writes, also after its end; a descriptor of ours is held until then. */
+  accounts?: boolean;
   /** What it ignores and blocks from the beginning; all other signals have their default action and are not blocked. */
   signals?: { ignore?: readonly (SignalName | number)[]; block?: readonly (SignalName | number)[] };
 }
 
-const OPTIONS = ['fds', 'env', 'cwd', 'argv0', 'processGroup', 'terminal', 'parentDeathSignal', 'subreaper', 'signals'];
+const OPTIONS = [
+  'fds',
+  'env',
+  'cwd',
+  'argv0',
+  'processGroup',
+  'terminal',
+  'parentDeathSignal',
+  'subreaper',
+  'accounts',
+  'signals',
+];
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 /** The steps of native/child.c, as the system calls that they are. */
 const STEPS = [
@@ -62,9 +75,11 @@ const FOREGROUND = 4;
 const OWN_TERMINAL = 8;
 const SUBREAPER = 16;
 const WITHOUT_CLOSE_RANGE = 32;
+const WITH_ACCOUNTS = 64;
 const MOST_PID = 2 ** 22;
 const PID = 4;
 const STEP = 5;
+const ACCOUNTS = 6;
 const trace = traceOf('proc');
 
 function terminated(strings: readonly string[]): Uint8Array {
@@ -159,13 +174,15 @@ export function spawn(file: string, args: readonly string[] = [], options: Spawn
   if (!Array.isArray(args)) throw argumentError(`args must be a list of strings, got ${inspect(args, { depth: 0 })}`);
   for (const [index, value] of args.entries()) checkArgument(`args[${index}]`, value);
   checkOptions(options, OPTIONS);
-  const { cwd, argv0 = file, terminal, parentDeathSignal, subreaper = false, signals, processGroup } = options;
+  const { cwd, argv0 = file, terminal, parentDeathSignal, subreaper = false, accounts = false } = options;
+  const { signals, processGroup } = options;
   if (cwd !== undefined) checkString('cwd', cwd);
   checkArgument('argv0', argv0);
   if (typeof subreaper !== 'boolean') throw argumentError(`subreaper must be true or false, got ${inspect(subreaper)}`);
+  if (typeof accounts !== 'boolean') throw argumentError(`accounts must be true or false, got ${inspect(accounts)}`);
   checkOptions(signals, ['ignore', 'block']);
   const masks = BigUint64Array.of(maskOf('signals.ignore', signals?.ignore), maskOf('signals.block', signals?.block));
-  let flags = groupFlags(processGroup, terminal) | (subreaper ? SUBREAPER : 0);
+  let flags = groupFlags(processGroup, terminal) | (subreaper ? SUBREAPER : 0) | (accounts ? WITH_ACCOUNTS : 0);
   if (process.env['INTERPROC_CLOSE_RANGE'] === 'no') flags |= WITHOUT_CLOSE_RANGE;
   const deathSignal = parentDeathSignal === undefined ? 0 : toNumber(parentDeathSignal);
   const env = options.env ?? process.env;
@@ -181,7 +198,7 @@ export function spawn(file: string, args: readonly string[] = [], options: Spawn
       opened.push(terminalFd);
     }
     const group = typeof processGroup === 'number' ? processGroup : 0;
-    const settings = Int32Array.of(flags, group, deathSignal, terminalFd, 0, 0);
+    const settings = Int32Array.of(flags, group, deathSignal, terminalFd, 0, 0, -1);
     const pidfd = native().childSpawn(
       terminated(placesOf(file, env)),
       terminated([argv0, ...args]),
@@ -194,7 +211,7 @@ export function spawn(file: string, args: readonly string[] = [], options: Spawn
     if (pidfd < 0) throw failure(pidfd, settings[STEP] as number, file, cwd);
     const pid = settings[PID] as number;
     trace('spawn', { pid, file, args });
-    return new Child(new Life(pid, pidfd), file);
+    return new Child(new Life(pid, pidfd, settings[ACCOUNTS]), file);
   } finally {
     for (const fd of opened) native().close(fd);
   }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
 import type { IpcError } from '../../src/core/errors.js';
 import { create } from '../../src/pipe/index.js';
-import { children, processGroup, session, spawn } from '../../src/proc/index.js';
+import { type ChildDescriptor, children, processGroup, session, spawn } from '../../src/proc/index.js';
 import { countDescriptors, flagsOf, openDescriptors, openPoller } from '../support/descriptors.js';
 import { attempt } from '../support/elsewhere.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -307,3 +307,30 @@ os.wait()`;
   assert.equal(text, 'True\n');
   assert.equal(description, 'exited with code 0');
 });
+
+test('what a child reads and writes is counted until its end and told after it, also of one that ends at once', async (t) => {
+  const child = started(t, 'sh', ['-c', 'read line; printf %s "$line"; exec cat'], {
+    accounts: true,
+    fds: pipesFor(t),
+  });
+  await child.wait();
+  assert.equal(child.accounts()?.bytesWritten, 5 + 6);
+  assert.ok((child.accounts()?.bytesRead ?? 0) >= 12);
+  for (let round = 0; round < 50; round++) {
+    const quick = started(t, 'printf', ['%s', 'four'], { accounts: true, fds: ['null', 'null', 'null'] });
+    await quick.wait();
+    assert.equal(quick.accounts()?.bytesWritten, 4);
+  }
+  const other = started(t, 'true', []);
+  await other.wait();
+  assert.equal(other.accounts(), null, 'it was not asked for');
+});
+
+/** Standard input with a line of five letters and one of six bytes behind it. */
+function pipesFor(t: TestContext): ChildDescriptor[] {
+  const { reader, writer } = create();
+  writer.writeSync(Buffer.from('hello\nthere\n'));
+  writer.close();
+  t.after(() => reader.close());
+  return [reader, 'null', 'inherit'];
+}

@@ -1,5 +1,4 @@
 /** One stage: its process, from its start until nothing is to be asked of it any more. */
-import { readFileSync } from 'node:fs';
 import type { WaitOptions } from '../../core/wait.js';
 import { type Child, type ExitStatus, spawn, type SpawnOptions } from '../../proc/index.js';
 
@@ -25,16 +24,6 @@ export interface StageResult {
   countedBy: 'tap' | 'io' | null;
 }
 
-/** What the kernel has counted, while the zombie is there; `null` where it may not be asked. */
-function written(pid: number): number | null {
-  try {
-    const found = /^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'));
-    return found === null ? null : Number(found[1]);
-  } catch {
-    return null; // it has become another user's, or the kernel keeps no such accounts
-  }
-}
-
 /** A stage that runs, or has ended. Its zombie stays until `release`, since the first one leads the group of all. */
 export class RunningStage {
   readonly argv: readonly string[];
@@ -52,7 +41,7 @@ export class RunningStage {
     const [file, ...args] = argv;
     this.argv = argv;
     this.#begun = performance.now();
-    this.child = spawn(file as string, args, options);
+    this.child = spawn(file as string, args, { ...options, accounts: true });
     let letGo!: () => void;
     this.end = new Promise((resolve, reject) => {
       letGo = this.child.keep((end) => {
@@ -62,7 +51,7 @@ export class RunningStage {
           return;
         }
         this.#status = end;
-        this.#written = written(this.pid);
+        this.#written = this.child.accounts()?.bytesWritten ?? null;
         resolve();
       });
     });

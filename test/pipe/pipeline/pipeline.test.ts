@@ -94,12 +94,12 @@ test('a middle stage that ends lets those behind it read the end', async () => {
 test('a stage that cannot start is named, ends all others and leaves nothing open', async () => {
   openPoller();
   const before = countDescriptors();
-  const why = thrown(() => pipe.pipeline('sleep 1000 | no-such-program | cat', { input: 'pipe', output: 'buffer' }));
+  const why = thrown(() => pipe.pipeline('sleep 1000 | ./no-such-program | cat', { input: 'pipe', output: 'buffer' }));
   assert.equal(why['code'], 'ENOENT');
   assert.equal(why['syscall'], 'execve');
-  assert.equal(why['path'], 'no-such-program');
+  assert.equal(why['path'], './no-such-program');
   assert.equal(why['stage'], 1);
-  assert.match(why.message, /^stage 2 of 3 \(no-such-program\): ENOENT: /);
+  assert.match(why.message, /^stage 2 of 3 \(\.\/no-such-program\): ENOENT: /);
   await until(
     'the first stage is gone, and no zombie of it stays',
     () => countDescriptors() === before && zombies().length === 0,

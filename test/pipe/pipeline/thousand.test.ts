@@ -28,7 +28,7 @@ const KINDS: readonly ((round: number) => Promise<void>)[] = [
     assert.deepEqual(ends(await pipeline("true | false | sh -c 'exit 7' | true").wait()), [0, 1, 7, 0]);
   },
   async () => {
-    assert.throws(() => pipeline('yes | cat | no-such-program | cat'), { code: 'ENOENT' });
+    assert.throws(() => pipeline('yes | cat | ./no-such-program | cat'), { code: 'ENOENT' });
   },
   async (round) => {
     const stop = new AbortController();
