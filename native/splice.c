@@ -11,11 +11,12 @@ typedef struct {
   int from, to; /* duplicates */
   int64_t from_offset, to_offset; /* -1: where the descriptor is */
   size_t length;
+  unsigned flags;
 } moving;
 
-static int64_t move(const moving *what, unsigned flags) {
+static int64_t move(const moving *what) {
   loff_t from = what->from_offset, to = what->to_offset;
-  ssize_t moved = splice(what->from, from < 0 ? NULL : &from, what->to, to < 0 ? NULL : &to, what->length, flags);
+  ssize_t moved = splice(what->from, from < 0 ? NULL : &from, what->to, to < 0 ? NULL : &to, what->length, what->flags);
   return moved < 0 ? -errno : moved;
 }
 
@@ -24,17 +25,18 @@ static moving read_moving(napi_env env, const napi_value *args) {
                   .from_offset = ip_int64(env, args[1]),
                   .to = ip_int32(env, args[2]),
                   .to_offset = ip_int64(env, args[3]),
-                  .length = ip_uint32(env, args[4])};
+                  .length = ip_uint32(env, args[4]),
+                  .flags = ip_uint32(env, args[5])};
 }
 
 /* splice(from, offset or -1, to, offset or -1, length, flags) */
 static napi_value splice_splice(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(6);
   moving what = read_moving(env, args);
-  return ip_result(env, move(&what, ip_uint32(env, args[5])));
+  return ip_result(env, move(&what));
 }
 
-static int64_t run_moving(ip_call *call) { return move((const moving *)call, 0); }
+static int64_t run_moving(ip_call *call) { return move((const moving *)call); }
 
 static void release_moving(ip_call *call) {
   moving *what = (moving *)call;
@@ -42,10 +44,10 @@ static void release_moving(ip_call *call) {
   if (what->to >= 0) close(what->to);
 }
 
-/* blockingSplice(token, from, offset or -1, to, offset or -1, length): on a thread, for files, which cannot be polled. On
+/* blockingSplice(token, from, offset or -1, to, offset or -1, length, flags): on a thread, for files, which cannot be polled. On
    duplicates, so that closing one meanwhile cannot lead it to another file. */
 static napi_value splice_blocking(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(6);
+  IP_ARGUMENTS(7);
   moving *what = calloc(1, sizeof *what);
   if (what == NULL) return ip_result(env, -ENOMEM);
   *what = read_moving(env, args + 1);

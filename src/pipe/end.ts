@@ -50,7 +50,8 @@ export abstract class PipeEnd extends DescriptorHandle {
   /**
    * The descriptor, for the `stdio` of a child, in blocking mode as most programs expect. An end
    * becomes non-blocking with the first call here that must not block, and the child shares that mode; so `close()` this
-   * handle once the child is started, or the next use here changes it under the child.
+   * handle once the child is started, or the next use here changes it under the child. A child that wants
+   * a non-blocking end gets `fd` of a pipe made with `nonBlocking`.
    *
    * @example
    * const { reader, writer } = pipe.create();

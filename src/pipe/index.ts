@@ -61,6 +61,12 @@ export interface PipeOptions {
    * for is lost.
    */
   packet?: boolean;
+  /**
+   * O_NONBLOCK on both ends from the start, as pipe2(2) sets it: for a child that wants its end so. If omitted, an
+   * end blocks until the first call here that must not. `handOver()` gives a blocking end all the
+   * same: name `end.fd` in `stdio` to hand down one that does not block.
+   */
+  nonBlocking?: boolean;
 }
 
 /** Both ends of a pipe. */
@@ -81,11 +87,13 @@ const ends = new Int32Array(new ArrayBuffer(128));
  * @throws IpcError EMFILE, ENFILE, EPERM (a capacity above /proc/sys/fs/pipe-max-size)
  */
 export function create(options: PipeOptions = {}): PipePair {
-  checkOptions(options, ['capacity', 'packet']);
-  const { capacity, packet = false } = options;
+  checkOptions(options, ['capacity', 'packet', 'nonBlocking']);
+  const { capacity, packet = false, nonBlocking = false } = options;
   if (typeof packet !== 'boolean') throw argumentError(`packet must be true or false, got ${String(packet)}`);
+  if (typeof nonBlocking !== 'boolean')
+    throw argumentError(`nonBlocking must be true or false, got ${String(nonBlocking)}`);
   if (capacity !== undefined) checkInteger('capacity', capacity, 1, 0x7fffffff);
-  check(native().pipe2(ends, packet ? constants.O_DIRECT : 0), 'pipe2');
+  check(native().pipe2(ends, (packet ? constants.O_DIRECT : 0) | (nonBlocking ? constants.O_NONBLOCK : 0)), 'pipe2');
   const reader = new PipeReader(ends[0] as number, 'the read end of a pipe');
   const writer = new PipeWriter(ends[1] as number, 'the write end of a pipe', undefined, packet);
   const close = (): void => {
@@ -98,7 +106,7 @@ export function create(options: PipeOptions = {}): PipePair {
     close();
     throw why;
   }
-  trace('create', { reader: reader.fd, writer: writer.fd, packet });
+  trace('create', { reader: reader.fd, writer: writer.fd, packet, nonBlocking });
   return { reader, writer, close, [Symbol.dispose]: close };
 }
 

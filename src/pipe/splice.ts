@@ -7,14 +7,14 @@
 import { constants } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { inspect } from 'node:util';
-import { native, POLLIN, POLLOUT, SPLICE_F_NONBLOCK } from '../sys/index.js';
+import { F_DUPFD_CLOEXEC, F_GETFL, native, POLLHUP, POLLIN, POLLOUT, SPLICE_F_NONBLOCK } from '../sys/index.js';
 import { checkInteger, checkOptions } from '../core/arguments.js';
 import { callBlocking } from '../core/blocking.js';
 import { EAGAIN, EINTR } from '../core/errno.js';
-import { argumentError, check, timeoutError } from '../core/errors.js';
+import { argumentError, check, rangeError, timeoutError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
 import { DescriptorHandle } from '../core/handle.js';
-import { blockOnce, onceReady, type Side } from '../core/readiness.js';
+import { blockOnce, forgetDescriptor, onceReady, type Side } from '../core/readiness.js';
 import { setNonBlocking } from '../core/transfer.js';
 import {
   checkSignal,
@@ -26,6 +26,7 @@ import {
   type WaitOwner,
 } from '../core/wait.js';
 import { Mapping } from '../mmap/index.js';
+import { PipeWriter } from './writer.js';
 
 /** A descriptor, or a handle that has one. */
 export type Descriptor = number | DescriptorHandle;
@@ -39,9 +40,9 @@ export interface AmountOptions {
 /** How much to move, and from and to where. */
 export interface SpliceOptions extends AmountOptions {
   /** Where in the first file, in bytes; where that is, if omitted, which moves on then. A pipe has none. */
-  fromOffset?: number;
+  fromOffset?: number | bigint;
   /** Where in the second file. */
-  toOffset?: number;
+  toOffset?: number | bigint;
 }
 
 /** Which part of the memory. */
@@ -91,39 +92,97 @@ interface Moving {
   /** The system call, without waiting. */
   call(): number;
   /** What it waits for, after it could not. */
-  waitsFor(): { fd: number; side: Side };
-  /** What 0 means. */
-  zero: number | null;
+  waitsFor(): Awaiting;
+  /** What it reads from, where 0 may be the end; none for memory. */
+  source: number | undefined;
+}
+
+/** The side of a descriptor that is waited for. */
+interface Awaiting {
+  fd: number;
+  side: Side;
+  /** Whether the number is the caller's, who may close it meanwhile. */
+  foreign: boolean;
+}
+
+/** Whether what waits in a writer must go out before. */
+const isBehind = (handle: DescriptorHandle): boolean => handle instanceof PipeWriter && handle.behind;
+
+/** What a call answered: `undefined` for not now. */
+function outcome(what: Moving, moved: number): number | null | undefined {
+  if (moved === -EAGAIN || moved === -EINTR) return undefined;
+  if (check(moved, what.syscall) > 0 || what.source === undefined) return moved;
+  // A FIFO that no writer has opened yet reads as ended, too, but does not poll as hung up.
+  const { mode } = statusOf(what.source);
+  if (!isKind(mode, constants.S_IFIFO)) return null;
+  return (native().poll(what.source, POLLIN, 0) & POLLHUP) !== 0 ? null : undefined;
 }
 
 function attempt(what: Moving): number | null | undefined {
   for (const handle of what.handles) handle.use();
-  const moved = what.call();
-  if (moved === -EAGAIN || moved === -EINTR) return undefined;
-  return check(moved, what.syscall) === 0 ? what.zero : moved;
+  if (what.handles.some(isBehind)) return undefined;
+  return outcome(what, what.call());
 }
 
-async function whenMoved(what: Moving, options: WaitOptions): Promise<number | null> {
+/** A descriptor to wait on: a duplicate of one that is not ours, whose number may mean another file before the wait is over. */
+function lasting({ fd, foreign }: Awaiting): { fd: number; release(): void } {
+  if (!foreign) return { fd, release: () => undefined };
+  const own = check(native().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl(F_DUPFD_CLOEXEC)');
+  const release = (): void => {
+    forgetDescriptor(own);
+    native().close(own);
+  };
+  return { fd: own, release };
+}
+
+/** Resolves when a side is ready, or over. */
+function whenReady(what: Moving, options: WaitOptions): Promise<void> {
+  return pend<void>(together(what.handles), options, { syscall: what.syscall }, (settle) => {
+    const wanted = what.waitsFor();
+    const { fd, release } = lasting(wanted);
+    try {
+      const forget = onceReady(fd, wanted.side, () => {
+        release();
+        settle.resolve();
+      });
+      return (why) => {
+        forget();
+        release();
+        settle.reject(why);
+      };
+    } catch (why) {
+      release();
+      throw why;
+    }
+  });
+}
+
+async function whenMoved(what: Prepared, options: WaitOptions): Promise<number | null> {
   const timeoutMs = options.timeoutMs ?? Infinity;
   const deadline = performance.now() + timeoutMs;
-  const owner = together(what.handles);
   for (;;) {
-    const moved = attempt(what);
+    const moved =
+      what.onThread === undefined ? attempt(what) : await attemptOnThread(what, what.onThread, options.signal);
     if (moved !== undefined) return moved;
     const left = deadline - performance.now();
     if (left <= 0) throw timeoutError(what.syscall, timeoutMs);
-    const wait: WaitOptions = { signal: options.signal, timeoutMs: left };
-    const ready = pend<void>(owner, wait, { syscall: what.syscall }, (settle) => {
-      const { fd, side } = what.waitsFor();
-      const forget = onceReady(fd, side, () => settle.resolve());
-      return (why) => {
-        forget();
-        settle.reject(why);
-      };
-    });
-    await ready;
+    await whenReady(what, { signal: options.signal, timeoutMs: left });
     checkSignal(options.signal);
   }
+}
+
+/** As `attempt`, while a thread waits for the disk; for the pipe it does not wait. */
+async function attemptOnThread(
+  what: Moving,
+  start: (token: number) => number,
+  signal: AbortSignal | undefined,
+): Promise<number | null | undefined> {
+  for (const handle of what.handles) handle.use();
+  if (what.handles.some(isBehind)) return undefined;
+  const moved = await callBlocking(start, { signal }, { syscall: what.syscall }, together(what.handles));
+  if (moved > 0) return moved; // even if a handle was closed meanwhile
+  for (const handle of what.handles) handle.use();
+  return outcome(what, moved);
 }
 
 function whenMovedSync(what: Moving, timeoutMs: number): number | null {
@@ -141,8 +200,10 @@ function whenMovedSync(what: Moving, timeoutMs: number): number | null {
 const isReady = (fd: number, side: Side): boolean => native().poll(fd, side, 0) !== 0;
 
 /** Of two descriptors that which is not ready: the first to be read from, the second to be written to. */
-function notReady(from: number, to: number): { fd: number; side: Side } {
-  return isReady(from, POLLIN) ? { fd: to, side: POLLOUT } : { fd: from, side: POLLIN };
+function notReady(from: Descriptor, source: number, to: Descriptor, goal: number): Awaiting {
+  const full = typeof to === 'object' && isBehind(to);
+  if (full || isReady(source, POLLIN)) return { fd: goal, side: POLLOUT, foreign: typeof to === 'number' };
+  return { fd: source, side: POLLIN, foreign: typeof from === 'number' };
 }
 
 interface Prepared extends Moving {
@@ -150,9 +211,14 @@ interface Prepared extends Moving {
   onThread?: (token: number) => number;
 }
 
-function offsetOf(name: string, offset: number | undefined): number {
-  if (offset !== undefined) checkInteger(name, offset, 0, Number.MAX_SAFE_INTEGER);
-  return offset ?? -1;
+function offsetOf(name: string, offset: number | bigint | undefined): number {
+  if (offset === undefined) return -1;
+  if (typeof offset === 'bigint' && (offset < 0n || offset > BigInt(Number.MAX_SAFE_INTEGER))) {
+    throw rangeError(`${name} must be from 0 to ${Number.MAX_SAFE_INTEGER}, got ${offset}n`);
+  }
+  const value = typeof offset === 'bigint' ? Number(offset) : offset;
+  checkInteger(name, value, 0, Number.MAX_SAFE_INTEGER);
+  return value;
 }
 
 function prepareSplice(from: Descriptor, to: Descriptor, options: SpliceOptions): Prepared {
@@ -171,10 +237,13 @@ function prepareSplice(from: Descriptor, to: Descriptor, options: SpliceOptions)
     syscall: 'splice',
     handles: [from, to].filter((one): one is DescriptorHandle => typeof one === 'object'),
     call: () => native().splice(source, fromOffset, goal, toOffset, length, SPLICE_F_NONBLOCK),
-    waitsFor: () => notReady(source, goal),
-    zero: null,
+    waitsFor: () => notReady(from, source, to, goal),
+    source,
     ...(onDisk
-      ? { onThread: (token: number) => native().blockingSplice(token, source, fromOffset, goal, toOffset, length) }
+      ? {
+          onThread: (token: number) =>
+            native().blockingSplice(token, source, fromOffset, goal, toOffset, length, SPLICE_F_NONBLOCK),
+        }
       : {}),
   };
 }
@@ -183,7 +252,8 @@ function prepareSplice(from: Descriptor, to: Descriptor, options: SpliceOptions)
  * Moves bytes from one descriptor to another, one of which is a pipe, inside the kernel (splice(2)), once there are some and
  * there is room. A socket becomes non-blocking. To or from a file a thread does it, since no file can be waited for.
  *
- * An abort or a time-out has moved nothing.
+ * An abort or a time-out has moved nothing: a call that had moved some resolves with how many. It does not overtake writes
+ * of a `PipeWriter` that still wait. A time-out does not count what the disk takes.
  *
  * @param from a pipe, socket or file open for reading
  * @param to a pipe, socket or file open for writing, not for appending
@@ -203,10 +273,7 @@ export async function splice(
   checkOptions(options, [...SPLICE, ...WAIT_OPTIONS]);
   checkSignal(options.signal);
   checkTimeout(options.timeoutMs);
-  const what = prepareSplice(from, to, options);
-  if (what.onThread === undefined || options.timeoutMs === 0) return whenMoved(what, options);
-  const moved = await callBlocking(what.onThread, options, { syscall: 'splice' }, together(what.handles));
-  return check(moved, 'splice') === 0 ? null : moved;
+  return whenMoved(prepareSplice(from, to, options), options);
 }
 
 /** As `splice`, blocking this thread. */
@@ -232,8 +299,8 @@ function prepareTee(from: Descriptor, to: Descriptor, options: AmountOptions): M
     syscall: 'tee',
     handles: [from, to].filter((one): one is DescriptorHandle => typeof one === 'object'),
     call: () => native().tee(source, goal, length, SPLICE_F_NONBLOCK),
-    waitsFor: () => notReady(source, goal),
-    zero: null,
+    waitsFor: () => notReady(from, source, to, goal),
+    source,
   };
 }
 
@@ -280,6 +347,10 @@ function prepareVmsplice(writer: Descriptor, memory: Mapping, options: RangeOpti
       `memory must be a Mapping, got ${inspect(memory, { depth: 0 })}; other memory may move or be freed while the pipe still refers to it`,
     );
   }
+  // On a read end vmsplice(2) goes the other way, and would write into the memory.
+  const flags = check(native().fcntl(goal, F_GETFL, 0), 'fcntl(F_GETFL)');
+  if ((flags & 3) === constants.O_RDONLY)
+    throw argumentError(`writer must be open for writing, and descriptor ${goal} is not`);
   const { offset = 0, length = memory.byteLength - offset } = options;
   checkInteger('offset', offset, 0, memory.byteLength - 1);
   checkInteger('length', length, 1, Math.min(memory.byteLength - offset, MOST_BYTES));
@@ -287,8 +358,8 @@ function prepareVmsplice(writer: Descriptor, memory: Mapping, options: RangeOpti
     syscall: 'vmsplice',
     handles: typeof writer === 'object' ? [writer] : [],
     call: () => native().vmsplice(goal, memory.native, offset, length, SPLICE_F_NONBLOCK),
-    waitsFor: () => ({ fd: goal, side: POLLOUT }),
-    zero: 0,
+    waitsFor: () => ({ fd: goal, side: POLLOUT, foreign: typeof writer === 'number' }),
+    source: undefined,
   };
 }
 

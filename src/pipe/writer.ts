@@ -64,6 +64,11 @@ export class PipeWriter extends PipeEnd {
     return toWebWritable(this);
   }
 
+  /** Whether earlier writes still wait for room: nothing may overtake them. @internal */
+  get behind(): boolean {
+    return this.#bytes.behind;
+  }
+
   protected makeBlocking(): void {
     this.#bytes.makeBlocking();
   }

@@ -258,7 +258,15 @@ interface WaitingCalls {
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
   blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
   blockingFdatasync(token: number, fd: number): Result;
-  blockingSplice(token: number, from: number, fromOffset: number, to: number, toOffset: number, length: number): Result;
+  blockingSplice(
+    token: number,
+    from: number,
+    fromOffset: number,
+    to: number,
+    toOffset: number,
+    length: number,
+    flags: number,
+  ): Result;
   /** Moves everything from a pipe to another, with a copy unless that is -1; it duplicates the descriptors. */
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
