@@ -111,7 +111,7 @@ test('a packet longer than 4096 bytes is refused before anything is written', as
 
 test('options that cannot be meant are named', () => {
   const create = pipe.create as (options: unknown) => unknown;
-  assert.throws(() => create({ size: 1 }), /unknown option 'size'; known are capacity, packet/);
+  assert.throws(() => create({ size: 1 }), /unknown option 'size'; known are capacity, packet, nonBlocking/);
   assert.throws(() => create({ capacity: 0 }), { code: 'ERR_INTERPROC_RANGE' });
   assert.throws(() => create({ capacity: '1' }), { code: 'ERR_INTERPROC_ARGUMENT' });
   assert.throws(() => create({ packet: 1 }), { code: 'ERR_INTERPROC_ARGUMENT' });
