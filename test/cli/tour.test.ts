@@ -25,7 +25,19 @@ interface Row {
   error: string | null;
 }
 
-const NAMES = ['file', 'file-durable', 'pipe', 'fifo', 'unix', 'mq', 'posixshm', 'shm', 'signal'];
+const NAMES = [
+  'file',
+  'file-durable',
+  'pipe-child',
+  'pipe',
+  'fifo',
+  'unix',
+  'unix-abstract',
+  'mq',
+  'posixshm',
+  'shm',
+  'signal',
+];
 const INPUT = randomBytes(300_001);
 
 function inputFile(t: TestContext, bytes: Uint8Array): string {
@@ -50,7 +62,7 @@ test('the list of rows has every file of rows/', () => {
   );
 });
 
-test('nine rows are verified and measured, and the JSON has the stated shape', async (t) => {
+test('eleven rows are verified and measured, and the JSON has the stated shape', async (t) => {
   const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
   const rows = rowsOf(outcome);
   assert.deepEqual(
@@ -64,7 +76,7 @@ test('nine rows are verified and measured, and the JSON has the stated shape', a
     assert.ok(row.seconds! > 0 && row.messagesPerSecond! > 0 && row.roundTripMicroseconds! > 0);
     assert.ok(row.peakMemoryBytes.sender > 1e6 && row.peakMemoryBytes.receiver > 1e6);
     assert.ok(['file', 'kernel', 'memory'].includes(row.way));
-    assert.ok(['siblings', 'unrelated'].includes(row.processes));
+    assert.ok(['parent and child', 'siblings', 'unrelated'].includes(row.processes));
     if (row.family === 'signal') {
       assert.deepEqual([row.bytes, row.throughputBytesPerSecond, row.url], [null, null, 'signal:SIGRTMIN+1']);
     } else {
@@ -84,7 +96,7 @@ test('nine rows are verified and measured, and the JSON has the stated shape', a
 test('one byte that changes on its way makes each row, and only that one, unverified', async (t) => {
   const input = inputFile(t, INPUT);
   await Promise.all(
-    [NAMES.slice(0, 5), NAMES.slice(5)].map(async (names) => {
+    [NAMES.slice(0, 6), NAMES.slice(6)].map(async (names) => {
       for (const name of names) {
         const other = name === 'shm' ? 'unix' : 'shm';
         const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`, '--input', input];

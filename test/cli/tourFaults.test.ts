@@ -27,12 +27,13 @@ function commandOf(pid: string): string {
 /** The tour's program that runs now, as soon as `busy` holds for it. */
 function program(
   tour: Running,
-  role: 'sender' | 'receiver',
+  role: 'parent' | 'sender' | 'receiver',
   url: string,
   busy: (pid: number) => boolean,
 ): Promise<number> {
   return until(`the ${role} of ${url} works`, () => {
-    for (const pid of childrenOf(tour.pid)) {
+    const started = childrenOf(tour.pid);
+    for (const pid of [...started, ...started.flatMap((parent) => childrenOf(Number(parent)))]) {
       const command = commandOf(pid);
       if (command.includes(`/${role}.js ${url}`) && busy(Number(pid))) return Number(pid);
     }
@@ -64,10 +65,12 @@ function scratch(t: TestContext): { folder: string; env: { TMPDIR: string } } {
   return { folder, env: { TMPDIR: folder } };
 }
 
-const KILLED: [row: string, role: 'sender' | 'receiver', url: string, holding: RegExp][] = [
+const KILLED: [row: string, role: 'parent' | 'sender' | 'receiver', url: string, holding: RegExp][] = [
   ['mq', 'receiver', 'mq:', /^\/interproc-tour-.*mq$/],
   ['file', 'sender', 'file:', /\/log$/],
   ['unix', 'receiver', 'unix:', /^socket:/],
+  ['pipe-child', 'receiver', 'fd:', /^pipe:/],
+  ['pipe-child', 'parent', 'fd:', /^pipe:/],
 ];
 for (const [row, role, url, holding] of KILLED) {
   test(`a ${role} that is killed in the middle of ${row} fails that row, and the next one runs`, async (t) => {
@@ -85,7 +88,7 @@ for (const [row, role, url, holding] of KILLED) {
         ['signal', true],
       ],
     );
-    assert.equal(rows[0].error, `the ${role} was killed by SIGKILL`);
+    assert.equal(rows[0].error, `the ${role === 'parent' ? 'sender' : role} was killed by SIGKILL`);
     assert.equal(code, 1);
     assert.deepEqual(readdirSync(folder), [], 'its folder is gone');
   });

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Job, Received, Sent } from './program.js';
-import { type Prepared, type Row, type Start, stdioOf } from './row.js';
+import { type Prepared, type PreparedFamily, type Row, type Start, stdioOf } from './row.js';
 
 /** How long a program may go on alone when the other has failed. */
 const PATIENCE_MS = 500;
@@ -32,18 +32,25 @@ function startProgram<Report>(
   job: Job | undefined,
   apart: boolean,
   heard: (line: { done?: number; ready?: boolean }) => void,
+  reported?: (report: Report) => void,
 ): Running<Report> {
   const file = fileURLToPath(new URL(`./${start.program}.js`, import.meta.url));
   const words = [file, ...start.urls, ...(job === undefined ? [] : [JSON.stringify(job)])];
   const child = spawn(process.execPath, words, { stdio: stdioOf(start), detached: apart });
   let report: Report | undefined;
   let said: string | undefined;
+  /** What a parent tells of its child's end, which is the cause of its own. */
+  let ofChild: string | undefined;
   let complaint = '';
   createInterface({ input: child.stdout! }).on('line', (text) => {
-    const line = JSON.parse(text) as { error?: string; done?: number; ready?: boolean };
-    if (line.error !== undefined) said = line.error;
+    const line = JSON.parse(text) as { error?: string; ofChild?: string; done?: number; ready?: boolean };
+    if (line.ofChild !== undefined) ofChild = line.ofChild;
+    else if (line.error !== undefined) said = line.error;
     else if (line.done !== undefined || line.ready !== undefined) heard(line);
-    else report = line as Report;
+    else {
+      report = line as Report;
+      reported?.(report);
+    }
   });
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-2000);
@@ -52,13 +59,52 @@ function startProgram<Report>(
   const ended = new Promise<Report>((resolve, reject) => {
     child.once('error', (why) => reject(new ProgramError(`the ${role} could not be started: ${why.message}`, true)));
     child.once('close', (code, killedBy) => {
-      if (killedBy !== null) reject(new ProgramError(`the ${role} was killed by ${killedBy}`, true));
+      if (ofChild !== undefined) reject(new ProgramError(ofChild, true));
+      else if (killedBy !== null) reject(new ProgramError(`the ${role} was killed by ${killedBy}`, true));
       else if (code === 0 && report !== undefined) resolve(report);
       else reject(new ProgramError(`the ${role} failed: ${said ?? (complaint.trim() || `exit code ${code}`)}`, false));
     });
   });
   ended.catch(() => undefined);
   return { child, ended };
+}
+
+/** What a parent reports together with its child: each has fields that the other has not. */
+type Both = { sent: Sent; received: Received };
+
+/** Runs a parent, which starts the other program; both report through it. */
+async function runFamily(
+  prepared: PreparedFamily,
+  job: Job,
+  progress: (part: number) => void,
+  stop: AbortSignal,
+): Promise<Both> {
+  let sent: Sent | undefined;
+  let received: Received | undefined;
+  const parent = startProgram<Sent | Received>(
+    'sender',
+    prepared.parent,
+    job,
+    false,
+    ({ done = 0 }) => progress(done),
+    (report) => {
+      if ('fileDigest' in report) received = report;
+      else sent = report;
+    },
+  );
+  prepared.started?.();
+  const end = (): void => void parent.child.kill('SIGKILL');
+  stop.addEventListener('abort', end, { once: true });
+  try {
+    await parent.ended;
+  } catch (why) {
+    stop.throwIfAborted();
+    throw why;
+  } finally {
+    stop.removeEventListener('abort', end);
+  }
+  if (sent === undefined || received === undefined) throw new Error('one of the two programs ended without its report');
+  return { sent, received };
 }
 
 /** Both programs' reports. When one fails the other is ended: over a queue or a file it would wait for ever. */
@@ -115,6 +161,7 @@ export async function runBoth(
   progress: (part: number) => void,
   stop: AbortSignal,
 ): Promise<{ sent: Sent; received: Received }> {
+  if ('parent' in prepared) return runFamily(prepared, job, progress, stop);
   const apart = row.processes === 'unrelated';
   let ready!: () => void;
   const isReady = new Promise<void>((resolve) => {

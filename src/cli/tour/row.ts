@@ -13,20 +13,32 @@ export interface Place {
 /** One of the two programs, as it is started. */
 export interface Start {
   /** File of the program beside this one, without `.js`. */
-  readonly program: 'receiver' | 'sender' | 'signalReceiver' | 'signalSender';
+  readonly program: 'parent' | 'receiver' | 'sender' | 'signalReceiver' | 'signalSender';
   /** Where it receives or sends, and the way back. */
   readonly urls: readonly string[];
   /** Descriptors that it inherits as 3, 4, …; none if omitted. */
   readonly fds?: readonly number[];
 }
 
-/** A row that is ready to run. */
-export interface Prepared {
-  /** What the table and the JSON name as its address. */
-  readonly url: string;
+/** A row that is ready to run: two programs of the tour's, or one that starts the other. */
+export type Prepared = PreparedPair | PreparedFamily;
+
+/** The sender starts the receiver, as its child. */
+export interface PreparedFamily extends Preparation {
+  readonly parent: Start;
+}
+
+/** The tour starts both. */
+export interface PreparedPair extends Preparation {
   readonly receiver: Start;
   /** The sender; it may need to know who the receiver is, and is started when that is ready then. */
   readonly sender: Start | ((receiverPid: number) => Start);
+}
+
+/** What both have. */
+export interface Preparation {
+  /** What the table and the JSON name as its address. */
+  readonly url: string;
   /** Called when both programs have been started: lets go of what only they should hold. */
   started?(): void;
   /** Removes whatever is left, also after a crash of either program; nothing left is no error. */
@@ -42,10 +54,11 @@ export interface Row {
   readonly way: 'file' | 'kernel' | 'memory';
   readonly family: 'signal' | 'stream' | 'message' | 'memory' | 'sync';
   /**
-   * The kind of processes that it is meant for: siblings inherit it from their parent; unrelated
+   * The kind of processes that it is meant for: siblings inherit it from their parent, a
+   * child from its own; unrelated
    * ones, each in a session of its own, find it by its name.
    */
-  readonly processes: 'siblings' | 'unrelated';
+  readonly processes: 'parent and child' | 'siblings' | 'unrelated';
   /** Whether messages of one turn leave together; each one by itself where that is the point. */
   readonly coalesce: boolean;
   /** How often the small messages are sent; what counts is the median. */
@@ -62,7 +75,7 @@ export function pair(
   back: string,
   cleanUp: () => void,
   fds?: { sender: readonly number[]; receiver: readonly number[] },
-): Prepared {
+): PreparedPair {
   const urls = [url, back];
   return {
     url,

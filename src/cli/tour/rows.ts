@@ -5,10 +5,24 @@ import { row as file } from './rows/file.js';
 import { row as fileDurable } from './rows/fileDurable.js';
 import { row as mq } from './rows/mq.js';
 import { row as pipe } from './rows/pipe.js';
+import { row as pipeChild } from './rows/pipeChild.js';
 import { row as posixshm } from './rows/posixshm.js';
 import { row as shm } from './rows/shm.js';
 import { row as signal } from './rows/signal.js';
 import { row as unix } from './rows/unix.js';
+import { row as unixAbstract } from './rows/unixAbstract.js';
 
 /** Every row. */
-export const ROWS: readonly Row[] = [file, fileDurable, pipe, fifo, unix, mq, posixshm, shm, signal];
+export const ROWS: readonly Row[] = [
+  file,
+  fileDurable,
+  pipeChild,
+  pipe,
+  fifo,
+  unix,
+  unixAbstract,
+  mq,
+  posixshm,
+  shm,
+  signal,
+];

@@ -5,7 +5,7 @@ import { pair, type Row } from '../row.js';
 /** The row. */
 export const row: Row = {
   name: 'pipe',
-  mechanism: 'pipe',
+  mechanism: 'pipe between siblings',
   way: 'kernel',
   family: 'stream',
   processes: 'siblings',
