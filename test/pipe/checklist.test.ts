@@ -163,12 +163,21 @@ test('reads and writes go through whole under 1,000 signals a second', async (t)
     await writer.write(filled(10_000));
     if (written > 0) writer.tryWrite(new Uint8Array(0));
   }
-  const begun = performance.now();
   using idle = pipe.create();
-  await assert.rejects(idle.reader.read({ timeoutMs: 500 }), { code: 'ETIMEDOUT' });
-  assert.throws(() => idle.reader.readSync({ timeoutMs: 500 }), { code: 'ETIMEDOUT' });
-  const took = performance.now() - begun;
-  assert.ok(took >= 1000 && took < 1200, `took ${took} ms`);
+  const late = { code: 'ETIMEDOUT' };
+  const [waits, blocks]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 3; round++) {
+    let begun = performance.now();
+    await assert.rejects(idle.reader.read({ timeoutMs: 500 }), late);
+    waits.push(performance.now() - begun);
+    begun = performance.now();
+    assert.throws(() => idle.reader.readSync({ timeoutMs: 500 }), late);
+    blocks.push(performance.now() - begun);
+  }
+  // A busy machine stretches one or another; signals that began the wait anew would stretch each.
+  for (const took of [waits, blocks]) {
+    assert.ok(Math.min(...took) >= 500 && Math.min(...took) < 550, `took ${took.join(', ')} ms`);
+  }
   writer.close();
   await reading;
   assert.equal(read % 10_000, 0);
