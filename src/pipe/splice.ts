@@ -227,16 +227,22 @@ function prepareSplice(from: Descriptor, to: Descriptor, options: SpliceOptions)
   const fromOffset = offsetOf('fromOffset', options.fromOffset);
   const toOffset = offsetOf('toOffset', options.toOffset);
   let onDisk = false;
+  let isDevice = false;
   for (const fd of [source, goal]) {
     const { mode } = statusOf(fd, { object: `descriptor ${fd}` });
     // Of a pipe the call is told not to wait; a socket has to be told itself.
     if (isKind(mode, constants.S_IFSOCK)) setNonBlocking(fd, true);
+    isDevice ||= isKind(mode, constants.S_IFCHR);
     onDisk ||= isKind(mode, constants.S_IFREG) || isKind(mode, constants.S_IFBLK);
   }
   return {
     syscall: 'splice',
     handles: [from, to].filter((one): one is DescriptorHandle => typeof one === 'object'),
-    call: () => native().splice(source, fromOffset, goal, toOffset, length, SPLICE_F_NONBLOCK),
+    call: () => {
+      // A terminal does not heed the flag either, and whoever else has it may rely on its mode: it is asked before.
+      if (isDevice && !(isReady(source, POLLIN) && isReady(goal, POLLOUT))) return -EAGAIN;
+      return native().splice(source, fromOffset, goal, toOffset, length, SPLICE_F_NONBLOCK);
+    },
     waitsFor: () => notReady(from, source, to, goal),
     source,
     ...(onDisk

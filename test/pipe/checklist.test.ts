@@ -69,7 +69,9 @@ test('a capacity above 2^31 is refused before the kernel would say EINVAL', () =
 
 test('without privileges a capacity above pipe-max-size is EPERM with a hint', async (t) => {
   const most = Number(readFileSync('/proc/sys/fs/pipe-max-size', 'utf8'));
-  const outcomes = await attempt(t, { asNobody: true }, [['pipe.create', { capacity: 2 * most }]]);
+  const outcomes = await attempt(t, process.getuid?.() === 0 ? { asNobody: true } : {}, [
+    ['pipe.create', { capacity: 2 * most }],
+  ]);
   if (outcomes === undefined) return;
   assert.equal(outcomes[0]?.code, 'EPERM');
   assert.match(String(outcomes[0]?.hint), /pipe-max-size/);

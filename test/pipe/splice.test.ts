@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { check } from '../../src/core/errors.js';
+import { setNonBlocking } from '../../src/core/transfer.js';
 import * as fifo from '../../src/fifo/index.js';
 import * as mmap from '../../src/mmap/index.js';
 import * as pipe from '../../src/pipe/index.js';
+import { native } from '../../src/sys/index.js';
 import * as unix from '../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { temporaryFolder } from '../support/folder.js';
@@ -183,6 +186,22 @@ test('a FIFO that no writer has opened yet is not at its end for splice', async 
   using writer = await fifo.openWriter(path);
   await writer.write(bytes('first'));
   assert.equal(await moved, 5);
+});
+
+test('splice waits for a terminal without blocking the event loop', async (t) => {
+  const master = check(native().ptyOpen(), 'open');
+  const slave = openSync(`/dev/pts/${check(native().ptyNumber(master), 'ioctl')}`, 'r+');
+  t.after(() => {
+    closeSync(slave);
+    native().close(master);
+  });
+  setNonBlocking(master, false);
+  using ends = pipe.create();
+  assert.equal(pipe.trySplice(master, ends.writer), undefined);
+  const moved = pipe.splice(master, ends.writer);
+  writeSync(slave, 'seen');
+  assert.equal(await moved, 4);
+  assert.equal(text(ends.reader.readSync()), 'seen');
 });
 
 test('an abort and a time-out of splice have moved nothing, and close() ends the wait', async () => {
