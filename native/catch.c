@@ -81,7 +81,9 @@ void ip_signal_record(struct signalfd_siginfo *record, int number, const siginfo
   if (from->si_code == SI_TIMER) {
     record->ssi_overrun = (uint32_t)from->si_overrun;
   } else if (from->si_code > 0 && number != SIGCHLD) {
-    return; /* a fault, or a descriptor: there is no sender */
+    record->ssi_fd = from->si_fd; /* a descriptor, or a fault, where these mean nothing: there is no sender */
+    record->ssi_band = (uint32_t)from->si_band;
+    return;
   } else {
     record->ssi_pid = (uint32_t)from->si_pid;
     record->ssi_uid = from->si_uid;

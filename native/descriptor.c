@@ -83,6 +83,13 @@ static napi_value descriptor_fcntl(napi_env env, napi_callback_info info) {
   return command == F_DUPFD_CLOEXEC ? ip_descriptor(env, returned) : ip_answer(env, returned);
 }
 
+/* setOwner(fd, kind, id): who gets the signals of a descriptor that has O_ASYNC (F_SETOWN_EX). */
+static napi_value descriptor_set_owner(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  struct f_owner_ex owner = {.type = ip_int32(env, args[1]), .pid = ip_int32(env, args[2])};
+  return ip_answer(env, fcntl(ip_int32(env, args[0]), F_SETOWN_EX, &owner));
+}
+
 /* stat fields as 64-bit words: dev, ino, mode, nlink, uid, gid, size. */
 static int64_t answer_stat(int64_t *fields, const struct stat *found) {
   fields[0] = (int64_t)found->st_dev;
@@ -140,6 +147,7 @@ const ip_function ip_descriptor_functions[] = {{"read", descriptor_read},
                                                {"writev", descriptor_writev},
                                                {"close", descriptor_close},
                                                {"fcntl", descriptor_fcntl},
+                                               {"setOwner", descriptor_set_owner},
                                                {"fstat", descriptor_fstat},
                                                {"lstat", descriptor_lstat},
                                                {"poll", descriptor_poll},

@@ -80,6 +80,7 @@ const abandoned = new FinalizationRegistry<Abandoned>(({ fd, what, alsoRelease }
 export abstract class DescriptorHandle extends Handle {
   readonly #fd: number;
   readonly #alsoRelease: (() => void) | undefined;
+  readonly #beforeClose = new Set<() => void>();
 
   /** Takes over `fd`, which is closed with the handle; then `alsoRelease`, which must not hold the handle, is called. */
   constructor(fd: number, what: string, alsoRelease?: () => void) {
@@ -95,7 +96,14 @@ export abstract class DescriptorHandle extends Handle {
     return this.closed ? -1 : this.#fd;
   }
 
+  /** Calls `action` in `close()` while the descriptor is still open; the returned function takes that back. @internal */
+  beforeClose(action: () => void): () => void {
+    this.#beforeClose.add(action);
+    return () => this.#beforeClose.delete(action);
+  }
+
   protected release(): void {
+    for (const action of this.#beforeClose) action();
     abandoned.unregister(this);
     forgetDescriptor(this.#fd);
     native().close(this.#fd);

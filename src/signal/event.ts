@@ -9,7 +9,8 @@ export interface SignalEvent {
   number: number;
   /**
    * How it was sent: `SI_USER` (kill), `SI_QUEUE` (sigqueue), `SI_KERNEL`, `SI_TIMER`, `SI_MESGQ`, `SI_TKILL`, …;
-   * of a child `CLD_EXITED`, `CLD_KILLED`, `CLD_STOPPED`, …
+   * of a child `CLD_EXITED`, `CLD_KILLED`, `CLD_STOPPED`, …; of a descriptor that sends signals (`notify()` of a pipe's
+   * end) `POLL_IN`, `POLL_OUT`, …
    */
   code: string;
   /** Who sent it, 0 if nobody did; the sender of `SI_QUEUE` states this itself, so it is no proof of identity. */
@@ -23,6 +24,10 @@ export interface SignalEvent {
   status: number | null;
   /** Of `SI_TIMER` how often the timer was over besides, while this signal waited. */
   overruns: number;
+  /** Of `POLL_IN` and its like the descriptor that is ready, by its number where it was told to send; `null` of others. */
+  fd: number | null;
+  /** Of the same what it is ready for, as events of poll(2); `null` of others. */
+  band: number | null;
 }
 
 /** sizeof(struct signalfd_siginfo), signalfd(2). */
@@ -43,28 +48,39 @@ const CODES = new Map([
 const CODES_OF: Partial<Record<NodeJS.Signals, readonly string[]>> = {
   SIGCHLD: ['CLD_EXITED', 'CLD_KILLED', 'CLD_DUMPED', 'CLD_TRAPPED', 'CLD_STOPPED', 'CLD_CONTINUED'],
   SIGTRAP: ['TRAP_BRKPT', 'TRAP_TRACE', 'TRAP_BRANCH', 'TRAP_HWBKPT'],
-  SIGIO: ['POLL_IN', 'POLL_OUT', 'POLL_MSG', 'POLL_ERR', 'POLL_PRI', 'POLL_HUP'],
   SIGSYS: ['SYS_SECCOMP'],
 };
+
+/** Faults have codes of their own, which nobody here receives. */
+const WITH_CODES_OF_ITS_OWN: readonly string[] = [...Object.keys(CODES_OF), 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL'];
+
+/** What they mean with every other signal: a descriptor was told to send it (F_SETSIG of fcntl(2)). */
+const OF_DESCRIPTORS = ['POLL_IN', 'POLL_OUT', 'POLL_MSG', 'POLL_ERR', 'POLL_PRI', 'POLL_HUP'];
 
 function codeOf(number: number, code: number): string {
   const known = CODES.get(code);
   if (known !== undefined) return known;
-  return CODES_OF[toName(number) as NodeJS.Signals]?.[code - 1] ?? String(code);
+  const name = toName(number);
+  const codes = WITH_CODES_OF_ITS_OWN.includes(name) ? CODES_OF[name as NodeJS.Signals] : OF_DESCRIPTORS;
+  return codes?.[code - 1] ?? String(code);
 }
 
 /** Reads one record. */
 export function eventAt(view: DataView, at: number): SignalEvent {
   const number = view.getUint32(at, true);
+  const code = codeOf(number, view.getInt32(at + 8, true));
+  const ofDescriptor = OF_DESCRIPTORS.includes(code);
   return {
     name: toName(number),
     number,
-    code: codeOf(number, view.getInt32(at + 8, true)),
+    code,
     pid: view.getUint32(at + 12, true),
     uid: view.getUint32(at + 16, true),
     value: view.getInt32(at + 44, true),
     pointer: view.getBigUint64(at + 48, true),
     status: number === constants.signals.SIGCHLD ? view.getInt32(at + 40, true) : null,
     overruns: view.getUint32(at + 32, true),
+    fd: ofDescriptor ? view.getInt32(at + 20, true) : null,
+    band: ofDescriptor ? view.getUint32(at + 28, true) : null,
   };
 }

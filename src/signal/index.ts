@@ -11,6 +11,7 @@ export { handle, type SignalCallback, SignalHandler } from './handle.js';
 export { hold, pending, SignalHold, wait, waitSync } from './hold.js';
 export { list, type SignalAction, type SignalInfo, type SignalSource } from './list.js';
 export { realTimeRange, type SignalName, toName, toNumber } from './names.js';
+export { notify, type NotifyOptions, type NotifyTarget, ReadyNotice } from './notify.js';
 export { events, open, SignalReceiver, type Signals } from './receive.js';
 export { kill, killGroup, killThread, queue, raise, sendToPidfd, tryQueue } from './send.js';
 export { type SignalState, table } from './table.js';

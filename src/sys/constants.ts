@@ -13,6 +13,11 @@ export const F_GETPIPE_SZ = 1032;
 export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
 export const FD_CLOEXEC = 1;
+export const F_SETSIG = 10;
+/** Who gets the signals of a descriptor (F_SETOWN_EX). */
+export const F_OWNER_TID = 0;
+export const F_OWNER_PID = 1;
+export const F_OWNER_PGRP = 2;
 
 /** splice(2) and its kin: do not wait for a pipe. */
 export const SPLICE_F_NONBLOCK = 2;
@@ -40,6 +45,8 @@ export const MFD_HUGETLB = 4;
 /** open(2): an unnamed file in a folder. O_TMPFILE includes O_DIRECTORY, whose value depends on the architecture. */
 export const O_TMPFILE_BIT = 0o20000000;
 export const O_NONBLOCK = 0o4000;
+/** open(2): signals when it becomes ready (FASYNC). The same on x86, arm, riscv, ppc and s390x. */
+export const O_ASYNC = 0o20000;
 /** open(2): a place in the file system, without opening what is there. The same on x86, arm, riscv, ppc and s390x. */
 export const O_PATH = 0o10000000;
 export const O_DIRECT_X86 = 0o40000;

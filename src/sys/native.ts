@@ -29,6 +29,8 @@ interface DescriptorCalls {
   /** From now on it is closed with this thread, unless `close` comes first. */
   holdDescriptor(fd: number): Result;
   fcntl(fd: number, command: number, argument: number): Result;
+  /** F_SETOWN_EX: `kind` is one of F_OWNER_TID, F_OWNER_PID and F_OWNER_PGRP. */
+  setOwner(fd: number, kind: number, id: number): Result;
   /** fields: dev, ino, mode, nlink, uid, gid, size. */
   fstat(fd: number, fields: BigInt64Array): Result;
   /** Never follows a symbolic link. */
@@ -86,6 +88,8 @@ interface PipeCalls {
   tapBytes(count: NativeTapCount): Result;
   /** The errno with which the copy ended before the flow, 0 if it did not. */
   tapCopyError(count: NativeTapCount): Result;
+  /** `mode` holds the type, too; `major` and `minor` are of devices. */
+  mknod(path: string, mode: number, major: number, minor: number): Result;
 }
 
 interface UnixCalls {

@@ -41,6 +41,8 @@ test('a standard signal is handled with its name, number, way, sender and value'
     pointer: 0xfffffff9n,
     status: null,
     overruns: 0,
+    fd: null,
+    band: null,
   });
   queued.handler.close();
   if (!peer(t, 'python3')) return;

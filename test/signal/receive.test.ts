@@ -44,6 +44,8 @@ test('a signal arrives with its name, number, way, sender and value', async (t) 
     pointer: 0xffffffd6n,
     status: null,
     overruns: 0,
+    fd: null,
+    band: null,
   });
   signal.queue(pid, FIRST, 2n ** 40n + 7n);
   const { value, pointer } = signals.receiveSync();
