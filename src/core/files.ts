@@ -72,12 +72,19 @@ export function kindOf(mode: number): string {
 
 /**
  * Gives a new name exactly this mode, whatever the umask took away when it was made. The name is
- * opened as a place only, never followed, and `use` sees it while it is open.
+ * opened as a place only, never followed, and `use` sees it while it is open. `verify` sees it before its
+ * mode is changed, and throws for what is not the thing that was made.
  */
-export function settle<T>(path: string, mode: number, use: (fd: number) => T): T {
+export function settle<T>(
+  path: string,
+  mode: number,
+  use: (fd: number) => T,
+  verify: (found: FileStatus) => void = () => {},
+): T {
   const fd = check(native().open(path, O_PATH | constants.O_NOFOLLOW, 0), 'open', { path });
   try {
     const found = statusOf(fd, { path });
+    verify(found);
     // chmod(2) through /proc reaches this very inode; fchmod(2) refuses a place, chmod(path) follows links.
     if (!isKind(found.mode, constants.S_IFLNK) && (found.mode & 0o7777) !== mode)
       chmodSync(`/proc/self/fd/${fd}`, mode);

@@ -18,8 +18,8 @@ export abstract class PipeEnd extends DescriptorHandle {
   readonly #subject: ErrorSubject | undefined;
 
   /** @internal */
-  constructor(fd: number, what: string, subject?: ErrorSubject) {
-    super(fd, what);
+  constructor(fd: number, what: string, subject?: ErrorSubject, alsoRelease?: () => void) {
+    super(fd, what, alsoRelease);
     this.#what = what;
     this.#subject = subject;
   }

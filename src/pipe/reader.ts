@@ -21,8 +21,8 @@ export class PipeReader extends PipeEnd {
   readonly #bytes: ByteReader;
 
   /** @internal */
-  constructor(fd: number, what: string, subject?: ErrorSubject) {
-    super(fd, what, subject);
+  constructor(fd: number, what: string, subject?: ErrorSubject, alsoRelease?: () => void) {
+    super(fd, what, subject, alsoRelease);
     this.#bytes = new ByteReader(this, true, subject);
   }
 
