@@ -67,6 +67,18 @@ const VERBS: readonly Listed[] = [
     summary: 'show what a process does at signals, or run a command with a trap',
     load: () => import('./trap.js'),
   },
+  {
+    name: 'mkfifo',
+    usage: '[options] <name...>',
+    summary: 'make FIFOs',
+    load: () => import('./mkfifo.js'),
+  },
+  {
+    name: 'mknod',
+    usage: '[options] <name> <type> [major] [minor]',
+    summary: 'make a FIFO or a device',
+    load: () => import('./mknod.js'),
+  },
 ];
 
 const EXAMPLES = `

@@ -8,7 +8,7 @@ import { main } from '../../src/cli/main.js';
 import { temporaryFolder } from '../support/folder.js';
 import { MAIN, run } from './cli.js';
 
-const VERBS = ['tour', 'send', 'receive', 'relay', 'signals', 'kill', 'trap'];
+const VERBS = ['tour', 'send', 'receive', 'relay', 'signals', 'kill', 'trap', 'mkfifo', 'mknod'];
 
 test('help lists every verb, and each verb explains itself with an example', async (t) => {
   const { code, stdout } = await run(t, ['--help']);
@@ -60,6 +60,16 @@ const WRONG: [words: string[], said: RegExp][] = [
   [['kill', '-l', '200'], /72 is no signal/],
   [['trap'], /trap takes the pid of a process, got nothing/],
   [['trap', '0'], /trap takes the pid of a process, got "0"/],
+  [['mkfifo'], /missing required argument 'name'/],
+  [['mkfifo', ''], /NAME must not be empty/],
+  [['mkfifo', '-m', 'u=q', 'f'], /MODE is octal as 640, or symbolic as u=rw,g=r, got "u=q"/],
+  [['mkfifo', '-m', '1777', 'f'], /MODE is permission bits only, up to 777, got "1777"/],
+  [['mknod', 'f'], /missing required argument 'type'/],
+  [['mknod', 'f', 'x'], /TYPE is one of b, c, u and p, got "x"/],
+  [['mknod', 'f', 'p', '1', '2'], /a FIFO has neither MAJOR nor MINOR/],
+  [['mknod', 'f', 'c', '1'], /TYPE c needs MAJOR and MINOR/],
+  [['mknod', 'f', 'b', '08', '1'], /MAJOR is decimal, octal \(0…\) or hexadecimal \(0x…\), got 08/],
+  [['mknod', 'f', 'c', '4096', '1'], /device\.major must be a whole number from 0 to 4095, got 4096/],
 ];
 
 for (const [words, said] of WRONG) {
