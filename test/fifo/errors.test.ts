@@ -185,7 +185,9 @@ test('another user’s FIFO can be opened as far as its mode says, and reopen ne
   const modes = { none: 0o600, read: 0o604, write: 0o602, both: 0o606 };
   for (const [name, mode] of Object.entries(modes)) fifo.create(join(folder, name), { mode });
   const kept = Object.keys(modes).map((name) => fifo.openReadWrite(join(folder, name)));
-  t.after(() => kept.forEach((one) => one.close()));
+  t.after(() => {
+    for (const one of kept) one.close();
+  });
   const calls = Object.keys(modes).flatMap((name): Call[] => {
     const path = join(folder, name);
     return [

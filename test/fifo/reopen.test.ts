@@ -106,6 +106,23 @@ test('closing it closes its write end, too, and a writer then learns that nobody
   assert.equal(countDescriptors(), before);
 });
 
+test('without it, a reader that is opened before the one at its end is closed gets what was written between, and its own end', async (t) => {
+  const path = newFifo(t);
+  const readers = [fifo.tryOpenReader(path)];
+  for (let round = 0; round < 3; round++) {
+    await visit(path, `round ${round}`);
+    const ended = readers.pop() as fifo.PipeReader;
+    assert.equal(text(await ended.read()), `round ${round}`);
+    assert.equal(await ended.read(), null);
+    if (round === 1) await visit(path, 'between '); // while only the one at its end is open
+    readers.push(fifo.tryOpenReader(path));
+    ended.close();
+    if (round === 1) assert.equal(text(readers[0]?.tryRead()), 'between ');
+    assert.equal(readers[0]?.tryRead(), undefined, 'not the end, but the wait for a writer');
+  }
+  readers[0]?.close();
+});
+
 test('as a stream it goes on, too, until it is destroyed', async (t) => {
   openPoller();
   const path = newFifo(t);
