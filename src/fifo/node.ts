@@ -84,7 +84,7 @@ function deviceOf(type: NodeType, device: Device | undefined): Device {
  * name of a file of ours in its place, whose mode must not change.
  */
 function refuseAnother(path: string, kind: number, { mode, links }: FileStatus, syscall: string): void {
-  if (isKind(mode, kind) && links === 1) return;
+  if (isKind(mode, kind) && links <= 1) return;
   const instead = isKind(mode, kind) ? 'a file with further names' : kindOf(mode);
   throw new IpcError({ code: 'EINVAL', syscall, path, message: `somebody has put ${instead} in its place meanwhile` });
 }

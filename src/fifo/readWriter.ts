@@ -7,7 +7,7 @@ import { PipeEnd } from '../pipe/index.js';
 /**
  * Both ends of a FIFO in one descriptor, made by `openReadWrite`. What anybody writes, this handle included, is read by
  * whoever reads first. There is always a writer and a reader, so reading never gives `null` and writing never EPIPE.
- * The methods are those of `PipeReader` and `PipeWriter`.
+ * The methods are those of `PipeReader` and `PipeWriter`, without the streams, which live by an end.
  */
 export class FifoReadWriter extends PipeEnd {
   readonly #reader: ByteReader;

@@ -4,10 +4,12 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { settle } from '../../src/core/files.js';
 import * as fifo from '../../src/fifo/index.js';
 import { temporaryFolder } from '../support/folder.js';
-import { skip } from '../support/skips.js';
+import { start } from '../support/program.js';
+import { peer, skip } from '../support/skips.js';
 
 const WHITEOUT = { major: 0, minor: 0 };
 
@@ -44,6 +46,36 @@ test('mknod makes each type with the mode 0600, or with exactly the mode that wa
       assert.equal(lstatSync(path).mode, kind | (mode ?? 0o600), path);
     }
   }
+});
+
+test('a new name is never wider than it was asked for, not even for a moment', async (t) => {
+  if (!peer(t, 'strace')) return;
+  const folder = temporaryFolder(t);
+  const program = fileURLToPath(new URL('../fixtures/attempts.js', import.meta.url));
+  const calls = [
+    ['fifo.create', join(folder, 'f'), { mode: 0o620 }],
+    ['fifo.mknod', join(folder, 's'), { type: 'socket', mode: 0o602 }],
+    ['fifo.create', join(folder, 'kept'), { mode: 0o666, umask: true }],
+  ];
+  const trace = ['-f', '-qq', '-e', 'trace=/^(mknod|chmod|fchmod)'];
+  const script = ['-c', 'umask 027; exec "$@"', 'sh', 'strace', ...trace];
+  const traced = start(t, 'sh', [...script, process.execPath, program, JSON.stringify(calls)]);
+  assert.deepEqual(JSON.parse(await traced.line()), [{}, {}, {}]);
+  await traced.ended;
+  const modes = [...traced.errors().matchAll(/(\w+)\(.*?\|?(0\d{3})[,)]/g)].map(([, call, mode]) => [call, mode]);
+  assert.deepEqual(
+    modes.map(([call = '', mode]) => [call.replace('mknodat', 'mknod').replace('fchmodat', 'chmod'), mode]),
+    [
+      ['mknod', '0620'],
+      ['chmod', '0620'],
+      ['mknod', '0602'],
+      ['chmod', '0602'],
+      ['mknod', '0666'],
+    ],
+  );
+  assert.equal(lstatSync(join(folder, 'f')).mode & 0o7777, 0o620);
+  assert.equal(lstatSync(join(folder, 's')).mode & 0o7777, 0o602);
+  assert.equal(lstatSync(join(folder, 'kept')).mode & 0o7777, 0o640);
 });
 
 test('where the umask is to have its say it takes from the mode what it does for every program', (t) => {
