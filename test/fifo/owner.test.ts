@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { chownSync } from 'node:fs';
+import { chownSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as fifo from '../../src/fifo/index.js';
+import { native } from '../../src/sys/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { attempt } from '../support/elsewhere.js';
 import { stateOf, syscallOf, threadsOf, until } from '../support/proc.js';
@@ -76,6 +77,25 @@ test('a FIFO that another owner gets while it is being opened is refused when it
   chownSync(path, 65534, 65534);
   fifo.openReadWrite(path).close();
   await refused;
+  assert.equal(countDescriptors(), before);
+});
+
+test('what gets into the place of the FIFO between the look and the open is refused, and closed again', (t) => {
+  openPoller();
+  const path = newFifo(t);
+  const before = countDescriptors();
+  const { open } = native();
+  for (const way of [fifo.tryOpenReader, fifo.tryOpenWriter, fifo.openReadWrite]) {
+    t.mock.method(native(), 'open', (...args: Parameters<typeof open>) => {
+      rmSync(path);
+      writeFileSync(path, 'not a FIFO');
+      return open(...args);
+    });
+    assert.throws(() => way(path), { code: 'EINVAL', syscall: 'open', path, message: /no FIFO but a regular file/ });
+    t.mock.reset();
+    rmSync(path);
+    fifo.create(path);
+  }
   assert.equal(countDescriptors(), before);
 });
 

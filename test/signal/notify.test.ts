@@ -153,14 +153,15 @@ test('closing the handle ends it, also where a child holds the pipe’s end on',
   const { fd } = reader;
   reader.close();
   assert.equal(notice.closed, true);
-  using other = pipe.create();
-  assert.ok([other.reader.fd, other.writer.fd].includes(fd), 'the number means another pipe now');
-  writer.writeSync(byte);
-  other.writer.writeSync(byte);
+  const others: pipe.PipePair[] = [];
+  do others.push(pipeFor(t));
+  while (!others.some((other) => [other.reader.fd, other.writer.fd].includes(fd)) && others.length < 20);
+  assert.ok(others.length < 20, 'the number means another pipe now');
+  for (const end of [writer, ...others.map((other) => other.writer)]) end.writeSync(byte);
   signal.queue(process.pid, 'SIGRTMIN+3', 1);
   assert.equal((await signals.receive()).code, 'SI_QUEUE');
   notice.close();
-  assert.equal(flagsOf(other.reader.fd) & O_ASYNC, 0);
+  assert.equal(flagsOf(fd) & O_ASYNC, 0);
 });
 
 test('it lives through reading and writing, which change the mode of the descriptor', async (t) => {
