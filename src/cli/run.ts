@@ -48,6 +48,11 @@ function takeTerminal(job: Pipeline): void {
 async function shareStops(job: Pipeline): Promise<void> {
   for await (const { state, signal } of job.changes()) {
     if (state !== 'stopped') continue;
+    // It wanted the terminal in the background, and the shell has brought us to the foreground meanwhile.
+    if (signal !== 'SIGTSTP' && signal !== 'SIGSTOP' && foreground() === processGroup()) {
+      job.foreground();
+      continue;
+    }
     takeTerminal(job);
     raise(signal !== null && STOPS.includes(signal) ? signal : 'SIGSTOP');
     // Here it goes on after SIGCONT.

@@ -198,9 +198,10 @@ test('in a terminal Ctrl+Z stops the pipeline and gives the shell its terminal; 
   await shell.type(CTRL_Z);
   await shell.shows('Stopped');
   await shell.shows('ready> ');
-  await shell.type('bg\n');
-  // In the background it may not read the terminal, and is stopped again, with the command line: bash tells of it with its next prompt.
-  await until('the command line has stopped, too', () => stateOf(cli as number) === 'T' && stateOf(group) === 'T');
+  await shell.type('set -o notify; bg\n');
+  // In the background it may not read the terminal, and is stopped again, with the command line: bash tells of that.
+  await shell.shows('Stopped');
+  for (const pid of [cli as number, group]) assert.equal(stateOf(pid), 'T');
   assert.equal(foreground(shell.pty), shell.shell);
   await shell.type('fg\n');
   await until('it has the terminal again', () => foreground(shell.pty) === group);

@@ -17,11 +17,18 @@ interface Changing {
   changes(options?: WaitOptions): AsyncGenerator<ExitStatus, void, undefined>;
 }
 
+const CONTINUED: Change = { state: 'continued', signal: null, description: 'continued' };
+
 type Told = { index: number; next: IteratorResult<ExitStatus, void> };
 
-/** The changes of all stages together. */
+/**
+ * The changes of all stages together.
+ *
+ * @param continued how often the job was continued from here: of a stage that is stopped again at once the kernel tells the stop alone
+ */
 export async function* changesOf(
   stages: readonly Changing[],
+  continued: () => number,
   options?: WaitOptions,
 ): AsyncGenerator<Change, void, undefined> {
   checkOptions(options, WAIT_OPTIONS);
@@ -31,10 +38,17 @@ export async function* changesOf(
   const pending = new Map(sources.map((_, index) => [index, follow(index)]));
   const stopped = new Map<number, ExitStatus>();
   let whole = false; // whether it was told as stopped
+  let seen = continued();
   try {
     while (pending.size > 0) {
       const { index, next } = await Promise.race(pending.values());
       const change = next.value;
+      if (seen !== continued()) {
+        seen = continued();
+        stopped.clear();
+        if (whole) yield CONTINUED;
+        whole = false;
+      }
       if (next.done === true || change === undefined || change.state === 'exited' || change.state === 'killed') {
         pending.delete(index);
         stopped.delete(index);
@@ -48,7 +62,7 @@ export async function* changesOf(
         const { signal, description } = [...stopped.values()].at(-1) as ExitStatus;
         yield { state: 'stopped', signal, description };
       } else if (!all && whole && pending.size > 0) {
-        yield { state: 'continued', signal: null, description: 'continued' };
+        yield CONTINUED;
       }
       whole = all;
     }

@@ -46,6 +46,7 @@ export interface Parts {
 /** How often to look whether what a stage has left in its group is gone. */
 const LEFT_MS = 20;
 const KILLED = 128;
+const SIGCONT = 18;
 
 /** Processes that are joined by pipes, as one job. */
 export class Pipeline extends Referenced implements AsyncDisposable {
@@ -62,6 +63,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #ended: Promise<PipelineResult>;
   #over = false;
+  #continued = 0;
   /** Why it was ended from here, before it had come to its own end. */
   #why: Error | undefined;
   #grace: NodeJS.Timeout | undefined;
@@ -159,6 +161,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   kill(sig: SignalName | number = 'SIGTERM'): boolean {
     const number = sig === 0 ? 0 : toNumber(sig);
     if (this.ended) return false;
+    if (number === SIGCONT) this.#continued++;
     if (this.group === 0) {
       for (const stage of this.#parts.stages) stage.kill(number);
     } else {
@@ -201,7 +204,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
    * for await (const { state } of job.changes()) if (state === 'stopped') break;
    */
   changes(options?: WaitOptions): AsyncGenerator<Change, void, undefined> {
-    return changesOf(this.#parts.stages, options);
+    return changesOf(this.#parts.stages, () => this.#continued, options);
   }
 
   /** Calls back when it has come to its end. @internal */
