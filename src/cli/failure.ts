@@ -10,6 +10,7 @@ const WRONG_USAGE = ['ERR_INTERPROC_URL', 'ERR_INTERPROC_NAME', 'ERR_INTERPROC_A
 
 interface Described {
   code?: unknown;
+  syscall?: unknown;
   hint?: unknown;
   message?: unknown;
 }
@@ -26,11 +27,18 @@ function missingPackage(message: string): string | undefined {
   return version === null ? name : `${name}@${version[0]}`;
 }
 
+/** What a shell exits with for a command that it cannot run: 127 if there is none of this name, else 126. */
+function ofCommand({ code, syscall }: Described): number | undefined {
+  if (syscall !== 'execve') return undefined;
+  return code === 'ENOENT' ? 127 : 126;
+}
+
 /** One line that says what was wrong, a second one with the hint if there is one, and the exit code. */
 export function explain(why: unknown): { text: string; exitCode: number } {
   const { code, hint, message } = (why ?? {}) as Described;
   const text = typeof message === 'string' && message !== '' ? message : String(why);
-  const exitCode = why instanceof UsageError || WRONG_USAGE.includes(String(code)) ? 2 : 1;
+  const usage = why instanceof UsageError || WRONG_USAGE.includes(String(code));
+  const exitCode = usage ? 2 : (ofCommand((why ?? {}) as Described) ?? 1);
   const missing = code === 'ERR_MODULE_NOT_FOUND' ? missingPackage(text) : undefined;
   if (missing !== undefined) {
     return { text: `the command line needs a package that is not installed: npm install ${missing}`, exitCode };

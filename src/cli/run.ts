@@ -132,7 +132,7 @@ LINE has words, quotes, | |& < > >> 2> 2>&1 as a shell has them, but no shell is
 ; && $(…) and the like are refused, with their position. Each | is one pipe of the kernel.
 
 Ctrl+C, Ctrl+\\ and Ctrl+Z do what they do in a shell. The exit status is that of the last stage, 128 and the number of the
-signal if one ended it; 1 if a stage cannot be started, 2 if LINE cannot be understood.
+signal if one ended it; 127 if there is no program for a stage, 126 if it cannot be executed, 2 if LINE cannot be understood.
 
 In the JSON, bytesOut is what passed the pipe behind a stage if countedBy is "tap" (with --progress), all that the
 stage wrote if it is "io". ok says whether every stage exited with 0; one that SIGPIPE ended did not.

@@ -77,7 +77,8 @@ With -- COMMAND: runs it, and does ACTION, with sh -c, each time one of the sign
 the signal then, INTERPROC_PID the pid of COMMAND, which goes on and does not get the signal. '' ignores the signals, here
 and in COMMAND; - is as if they were not named. SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2 and SIGALRM that are not
 trapped are passed on to COMMAND. COMMAND is in the same process group: what the terminal sends (Ctrl+C) reaches it by itself,
-trapped or not. The exit status is that of COMMAND, 128 and the number of the signal if one killed it.
+trapped or not. The exit status is that of COMMAND, 128 and the number of the signal if one killed it, 127 if there is no such
+program, 126 if it cannot be executed.
 
 Examples:
   $ interproc trap 1234

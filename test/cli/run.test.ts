@@ -95,6 +95,13 @@ test('what cannot be understood is 2 with the position, and a wrong number of wo
   assert.equal((await run(t, ['run', 'ls', '-l'])).code, 2);
 });
 
+test('a stage that cannot be started is 127 or 126, as in a shell, and names itself', async (t) => {
+  const missing = await run(t, ['run', 'true | ./no-such-program']);
+  assert.equal(missing.code, 127);
+  assert.match(missing.stderr, /^interproc run: stage 2 of 2 \(\.\/no-such-program\): ENOENT: .*\n {2}no program/);
+  assert.equal((await run(t, ['run', '/etc/passwd | cat'])).code, 126);
+});
+
 test('a signal that this process gets is passed on to every stage', async (t) => {
   const script = `sh -c 'trap "echo got >&2; exit 5" TERM; echo up >&2; while :; do sleep 0.01; done'`;
   const running = start(t, ['run', `${script} 2>&1 | cat`], { input: null });

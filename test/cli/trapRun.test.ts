@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { children } from '../../src/proc/index.js';
+import { temporaryFolder } from '../support/folder.js';
 import { run, start } from './cli.js';
 
 /** Tells its pid, handles SIGTERM, and ends at the end of its standard input. */
@@ -43,10 +47,20 @@ test('options behind -- belong to the command', async (t) => {
   assert.equal(String(stdout), '--json,-a,--,x,');
 });
 
-test('what cannot be run is 1 with the reason, what cannot be meant is 2', async (t) => {
-  const missing = await run(t, ['trap', '', 'HUP', '--', 'no-such-program']);
-  assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /^interproc trap: ENOENT.*execve 'no-such-program'\n {2}/);
+test('what cannot be run is 127 or 126 with the reason, as in a shell; what cannot be meant is 2', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'text'), 'no program\n', { mode: 0o600 });
+  mkdirSync(join(folder, 'folder'));
+  for (const [file, code, exitCode] of [
+    ['./no-such-program', 'ENOENT', 127],
+    ['./text', 'EACCES', 126],
+    ['./folder', 'EACCES', 126],
+  ] as const) {
+    const refused = await run(t, ['trap', '', 'HUP', '--', file], { cwd: folder });
+    assert.match(refused.stderr, new RegExp(`^interproc trap: ${code}.*execve '${file}'\\n {2}`));
+    assert.equal(refused.code, exitCode);
+    assert.equal(spawnSync('sh', ['-c', file], { cwd: folder, stdio: 'ignore' }).status, exitCode, 'as sh has it');
+  }
   for (const [words, message] of [
     [['x', '--', 'true'], /at least one signal/],
     [['--', 'true'], /ACTION/],
