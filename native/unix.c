@@ -140,36 +140,75 @@ static napi_value unix_peer_credentials(napi_env env, napi_callback_info info) {
   return ip_result(env, 0);
 }
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* since Linux 6.5; the same number wherever SO_PEERCRED is 17 */
+#endif
+
+/* peerPidfd(fd): SO_PEERPIDFD, a pidfd of the process that SO_PEERCRED names. */
+static napi_value unix_peer_pidfd(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  int pidfd = -1;
+  socklen_t size = sizeof pidfd;
+  if (getsockopt(ip_int32(env, args[0]), SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) return ip_result(env, -errno);
+  return ip_descriptor(env, pidfd);
+}
+
+/* getsockname(fd, name): the length of sun_path, whose bytes are in `name` then (at least 108). */
+static napi_value unix_getsockname(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  struct sockaddr_un address;
+  uint8_t *name = ip_array(env, args[1], napi_uint8_array, sizeof address.sun_path, NULL);
+  if (name == NULL) return ip_result(env, -EFAULT);
+  socklen_t size = sizeof address;
+  if (getsockname(ip_int32(env, args[0]), (struct sockaddr *)&address, &size) < 0) return ip_result(env, -errno);
+  size_t length = size > sizeof address ? sizeof address : size;
+  length -= offsetof(struct sockaddr_un, sun_path);
+  memcpy(name, address.sun_path, length > sizeof address.sun_path ? sizeof address.sun_path : length);
+  return ip_result(env, (int64_t)length);
+}
+
 typedef union {
   struct cmsghdr align;
   char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 } control_buffer;
 
-/* sendmsg(fd, bytes, offset, length, descriptors as Int32Array, flags). */
+/* sendmsg(fd, bytes, offset, length, descriptors as Int32Array, credentials as Int32Array: pid, uid, gid, or none, flags). */
 static napi_value unix_sendmsg(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(6);
+  IP_ARGUMENTS(7);
   struct iovec part;
   uint8_t *bytes;
   size_t count;
   const int32_t *descriptors = ip_array(env, args[4], napi_int32_array, 0, &count);
-  if (descriptors == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) {
+  size_t named;
+  const int32_t *credentials = ip_array(env, args[5], napi_int32_array, 0, &named);
+  if (descriptors == NULL || credentials == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) {
     return ip_result(env, -EFAULT);
   }
-  if (count > MOST_DESCRIPTORS) return ip_result(env, -EINVAL);
+  if (count > MOST_DESCRIPTORS || (named != 0 && named != 3)) return ip_result(env, -EINVAL);
   part.iov_base = bytes;
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
   control_buffer control;
-  if (count > 0) {
+  if (count > 0 || named > 0) {
     memset(&control, 0, sizeof control);
     message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    message.msg_controllen = (count > 0 ? CMSG_SPACE(count * sizeof(int)) : 0) + (named > 0 ? CMSG_SPACE(sizeof(struct ucred)) : 0);
+  }
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (count > 0) {
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    header = CMSG_NXTHDR(&message, header);
   }
-  return ip_answer(env, sendmsg(ip_int32(env, args[0]), &message, ip_int32(env, args[5]) | MSG_NOSIGNAL));
+  if (named > 0 && header != NULL) {
+    struct ucred sender = {.pid = credentials[0], .uid = (uid_t)credentials[1], .gid = (gid_t)credentials[2]};
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_CREDENTIALS;
+    header->cmsg_len = CMSG_LEN(sizeof sender);
+    memcpy(CMSG_DATA(header), &sender, sizeof sender);
+  }
+  return ip_answer(env, sendmsg(ip_int32(env, args[0]), &message, ip_int32(env, args[6]) | MSG_NOSIGNAL));
 }
 
 /* recvmsg(fd, bytes, offset, length, answer as Int32Array of at least 6 + 253): the length.
@@ -220,6 +259,8 @@ const ip_function ip_unix_functions[] = {{"socket", unix_socket},
                                          {"getsockopt", unix_getsockopt},
                                          {"setsockopt", unix_setsockopt},
                                          {"peerCredentials", unix_peer_credentials},
+                                         {"peerPidfd", unix_peer_pidfd},
+                                         {"getsockname", unix_getsockname},
                                          {"sendmsg", unix_sendmsg},
                                          {"recvmsg", unix_recvmsg},
                                          {NULL, NULL}};

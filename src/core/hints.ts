@@ -81,6 +81,8 @@ const HINTS: Record<string, string> = {
   'connect EPROTOTYPE': 'the socket there is of another type (stream, datagram or seqpacket)',
   'sendmsg ETOOMANYREFS':
     'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',
+  'sendmsg EPERM': 'credentials of another user or process need CAP_SETUID, CAP_SETGID and CAP_SYS_ADMIN',
+  'sendmsg ESRCH': 'no process has the pid in credentials',
   'sendmsg EINVAL': 'one message carries at most 253 descriptors (SCM_MAX_FD)',
   'sigqueue EAGAIN':
     "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",

@@ -105,12 +105,18 @@ interface UnixCalls {
   setsockopt(fd: number, option: number, value: number): Result;
   /** fields: pid, uid, gid. */
   peerCredentials(fd: number, fields: Float64Array): Result;
+  /** A pidfd of that process (SO_PEERPIDFD, Linux 6.5). */
+  peerPidfd(fd: number): Result;
+  /** The bytes of sun_path, at most 108, go into `name`: how many. */
+  getsockname(fd: number, name: Uint8Array): Result;
   sendmsg(
     fd: number,
     bytes: Uint8Array,
     offset: number,
     length: number,
     descriptors: Int32Array,
+    /** pid, uid, gid; or empty. */
+    credentials: Int32Array,
     flags: number,
   ): Result;
   /** answer: flags, number of descriptors, credentials present, pid, uid, gid, the descriptors. */

@@ -16,7 +16,8 @@ import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible } from '../core/readiness.js';
 import { checkTimeout, pend, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place } from './address.js';
-import { connectTo } from './connect.js';
+import { type ConnectOptions, connectTo } from './connect.js';
+import { checkPolicy } from './peer.js';
 import type { StreamSocket } from './socket.js';
 
 const FIRST_PAUSE_MS = 1;
@@ -81,16 +82,17 @@ async function changeOrPause(watch: FolderWatch, options: WaitOptions): Promise<
 /** Tries until somebody listens; `wait` ends when it may be worth another try. */
 async function retry(
   place: Place,
-  options: WaitOptions | undefined,
+  options: ConnectOptions | undefined,
   wait: (refused: boolean, pauseMs: number, options: WaitOptions) => Promise<void>,
 ): Promise<StreamSocket> {
   const timeoutMs = checkTimeout(options?.timeoutMs);
   const deadline = performance.now() + timeoutMs;
   const signal = options?.signal;
+  const policy = options?.allow === undefined ? {} : { allow: options.allow };
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const left = Math.max(0, deadline - performance.now());
     try {
-      return await connectTo(place, { signal, timeoutMs: left });
+      return await connectTo(place, { signal, timeoutMs: left, ...policy });
     } catch (why) {
       if (left === 0 || isOneOf(why, ETIMEDOUT)) throw timeoutError('connect', timeoutMs, place.subject);
       if (!isOneOf(why, ENOENT, ECONNREFUSED)) throw why;
@@ -105,9 +107,10 @@ async function retry(
  *
  * @throws IpcError ETIMEDOUT, EACCES, ENOTDIR, and what `connect` throws except ENOENT and ECONNREFUSED
  */
-export async function connectWhenListening(address: Address, options?: WaitOptions): Promise<StreamSocket> {
+export async function connectWhenListening(address: Address, options?: ConnectOptions): Promise<StreamSocket> {
   const place = parseAddress(address);
-  checkOptions(options, WAIT_OPTIONS);
+  checkOptions(options, ['allow', ...WAIT_OPTIONS]);
+  checkPolicy(options?.allow);
   const { path } = place;
   if (path === undefined) {
     return retry(place, options, (_refused, pauseMs, given) => pause({ ...given, timeoutMs: pauseMs }));

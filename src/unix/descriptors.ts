@@ -1,6 +1,6 @@
 /** Descriptors that travel with the bytes of a Unix socket (SCM_RIGHTS), and the sender's credentials. */
 import { MOST_DESCRIPTORS, MSG_CTRUNC, MSG_DONTWAIT, F_DUPFD_CLOEXEC, native } from '../sys/index.js';
-import { checkInteger } from '../core/arguments.js';
+import { checkInteger, checkOptions } from '../core/arguments.js';
 import { argumentError, check, type ErrorSubject, IpcError, rangeError } from '../core/errors.js';
 import type { FirstCall } from '../core/writing.js';
 
@@ -13,6 +13,22 @@ export interface Credentials {
   uid: number;
   gid: number;
 }
+
+/** What travels along with the bytes. */
+export interface SendExtras {
+  /** At most 253. The peer gets duplicates; ours stay open. */
+  fds?: readonly Sendable[];
+  /**
+   * Who the sender says to be (SCM_CREDENTIALS), for a peer with `passCredentials`: the kernel lets everybody name
+   * his own process and one of his real, effective and saved ids; others need CAP_SYS_ADMIN, CAP_SETUID and
+   * CAP_SETGID. If omitted, the kernel names this process with its real ids.
+   */
+  credentials?: Credentials;
+}
+
+/** The largest id; 2^32 - 1 stands for none. */
+const MOST_ID = 0xfffffffe;
+const NOTHING = new Int32Array(0);
 
 /** What came in one piece. */
 export interface Received {
@@ -41,9 +57,37 @@ export function checkDescriptors(fds: readonly Sendable[] | undefined): Int32Arr
   });
 }
 
-/** A first call that sends these descriptors with the first bytes. */
-export function sendWith(descriptors: Int32Array): FirstCall {
-  return (fd, bytes, offset, length) => native().sendmsg(fd, bytes, offset, length, descriptors, MSG_DONTWAIT);
+/** The credentials of a `send`, checked; `undefined` if there are none. */
+export function checkCredentials(given: Credentials | undefined): Int32Array | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== 'object' || given === null) {
+    throw argumentError(`credentials must be an object { pid, uid, gid }, got ${String(given)}`);
+  }
+  checkOptions(given, ['pid', 'uid', 'gid']);
+  checkInteger('credentials.pid', given.pid, 1, 0x7fffffff);
+  checkInteger('credentials.uid', given.uid, 0, MOST_ID);
+  checkInteger('credentials.gid', given.gid, 0, MOST_ID);
+  return Int32Array.of(given.pid, given.uid, given.gid);
+}
+
+/** What goes along with the first byte of a send. */
+export interface Attached {
+  fds: Int32Array;
+  credentials: Int32Array;
+}
+
+/** What a `send` attaches, checked; `undefined` if nothing. */
+export function checkAttached(extras: SendExtras | undefined): Attached | undefined {
+  const fds = checkDescriptors(extras?.fds);
+  const credentials = checkCredentials(extras?.credentials);
+  return fds === undefined && credentials === undefined
+    ? undefined
+    : { fds: fds ?? NOTHING, credentials: credentials ?? NOTHING };
+}
+
+/** A first call that sends these with the first bytes. */
+export function sendWith({ fds, credentials }: Attached): FirstCall {
+  return (fd, bytes, offset, length) => native().sendmsg(fd, bytes, offset, length, fds, credentials, MSG_DONTWAIT);
 }
 
 /** Closes them all. */

@@ -10,8 +10,10 @@
  */
 export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/reading.js';
 export { type Address, MOST_ADDRESS_BYTES } from './address.js';
-export type { SocketPair } from './connect.js';
-export type { Credentials, Received, Sendable } from './descriptors.js';
+export type { Activated, ActivatedOptions } from './activated.js';
+export type { ConnectOptions, SocketPair, SyncConnectOptions, TryConnectOptions } from './connect.js';
+export type { Credentials, Received, Sendable, SendExtras } from './descriptors.js';
 export { type ListenOptions, StreamListener } from './listener.js';
-export { type SendExtras, StreamSocket } from './socket.js';
+export { StreamSocket } from './socket.js';
+export type { Policy, PolicyOptions } from './peer.js';
 export * as stream from './stream.js';

@@ -1,18 +1,21 @@
 /** A stream socket that takes connections. */
-import { native, POLLIN, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
+import { F_SETFD, FD_CLOEXEC, native, POLLIN, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions } from '../core/arguments.js';
 import { EAGAIN, EINTR, errnoNumber } from '../core/errno.js';
-import { argumentError, check } from '../core/errors.js';
+import { argumentError, check, type ErrorSubject } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
+import { setNonBlocking } from '../core/transfer.js';
 import { checkWait, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place } from './address.js';
 import { PathClaim } from './claim.js';
+import { checkInherited } from './inherited.js';
+import { checkPolicy, credentialsOf, isAllowed, type Policy, type PolicyOptions } from './peer.js';
 import { StreamSocket } from './socket.js';
 
 /** How a server listens. */
-export interface ListenOptions {
+export interface ListenOptions extends PolicyOptions {
   /** Connections that may wait to be accepted, 0 to 2^31 - 1, cut to /proc/sys/net/core/somaxconn; 511 if omitted. */
   backlog?: number;
   /**
@@ -33,13 +36,21 @@ export class StreamListener extends DescriptorHandle {
   readonly address: Address;
   readonly #place: Place;
   readonly #claim: PathClaim | undefined;
+  readonly #allow: Policy | undefined;
+  #refused = 0;
 
   /** @internal */
-  constructor(fd: number, place: Place, claim: PathClaim | undefined) {
+  constructor(fd: number, place: Place, claim: PathClaim | undefined, allow: Policy | undefined) {
     super(fd, `the listener at ${String(place.subject.path ?? place.subject.object)}`);
     this.address = place.address;
     this.#place = place;
     this.#claim = claim;
+    this.#allow = allow;
+  }
+
+  /** Connections that `allow` has refused. Each was closed unread, and is told of as `refuse` on `interproc:unix`. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** The next connection (accept4(2)), once there is one. An abort loses none. @throws IpcError EMFILE */
@@ -49,32 +60,65 @@ export class StreamListener extends DescriptorHandle {
     } catch (why) {
       return Promise.reject(why);
     }
-    return whenPossible(this, POLLIN, () => this.tryAccept(), options, this.#accepting());
+    return whenPossible(this, POLLIN, () => this.#next() || undefined, options, this.#accepting());
   }
 
   /** As `accept`, blocking this thread. */
   acceptSync(options?: SyncWaitOptions): StreamSocket {
     checkOptions(options, ['timeoutMs']);
-    return whenPossibleSync(this, POLLIN, () => this.tryAccept(), options, this.#accepting());
+    return whenPossibleSync(this, POLLIN, () => this.#next() || undefined, options, this.#accepting());
   }
 
   /** As `accept`, if one waits now, else `undefined`. */
   tryAccept(): StreamSocket | undefined {
+    for (;;) {
+      const next = this.#next();
+      if (next !== false) return next;
+    }
+  }
+
+  /** One connection; `undefined` if none waits, false if it was refused. */
+  #next(): StreamSocket | undefined | false {
     this.use();
     const accepted = native().accept(this.fd);
     if (TRY_AGAIN.has(accepted)) return undefined;
     const fd = check(accepted, 'accept', this.#place.subject);
+    if (this.#allow !== undefined && !this.#admits(fd, this.#allow)) return false;
     trace('accept', { ...this.#place.subject, fd });
     return new StreamSocket(fd, `a connection to ${this.#name()}`, this.#place.subject);
+  }
+
+  /** Whether the policy admits who has connected; if not, or if it throws, the connection is closed. */
+  #admits(fd: number, allow: Policy): boolean {
+    const { subject } = this.#place;
+    let admitted = false;
+    const peer = credentialsOf(fd, subject);
+    try {
+      admitted = isAllowed(allow, peer);
+    } finally {
+      if (!admitted) {
+        native().close(fd);
+        this.#refused++;
+        trace('refuse', { ...subject, fd, ...peer });
+      }
+    }
+    return admitted;
   }
 
   /**
    * As `accept`, for one connection only, and closes the listener then, also after an abort: whoever comes
    * later is refused as if nobody listened, and so is whoever waits to be let in. With `{ backlog: 0 }` no
-   * peer is connected that is not accepted here.
+   * peer is connected that is not accepted here. Those whom `allow` refuses do not count.
    */
   async acceptLast(options?: WaitOptions): Promise<StreamSocket> {
     if (options !== undefined) checkWait(options);
+    if (this.#allow !== undefined) {
+      try {
+        return await this.accept(options);
+      } finally {
+        this.close();
+      }
+    }
     const somebody = (): true | undefined => ((native().poll(this.fd, POLLIN, 0) & POLLIN) !== 0 ? true : undefined);
     let why: unknown;
     try {
@@ -142,7 +186,8 @@ export class StreamListener extends DescriptorHandle {
  */
 export function listen(address: Address, options: ListenOptions = {}): StreamListener {
   const place = parseAddress(address);
-  checkOptions(options, ['backlog', 'mode']);
+  checkOptions(options, ['allow', 'backlog', 'mode']);
+  checkPolicy(options.allow);
   const { backlog = DEFAULT_BACKLOG, mode = 0o600 } = options;
   checkInteger('backlog', backlog, 0, 0x7fffffff);
   checkMode(mode);
@@ -166,5 +211,32 @@ export function listen(address: Address, options: ListenOptions = {}): StreamLis
     throw why;
   }
   trace('listen', { ...subject, fd });
-  return new StreamListener(fd, place, claim);
+  return new StreamListener(fd, place, claim, options.allow);
+}
+
+/** Where a listening socket is found, from what getsockname(2) says. */
+function placeOf(fd: number, subject: ErrorSubject): Place {
+  const name = new Uint8Array(108);
+  const length = check(native().getsockname(fd, name), 'getsockname', subject);
+  if (name[0] === 0) return parseAddress(name.slice(1, length));
+  const end = name.indexOf(0);
+  const path = new TextDecoder().decode(name.subarray(0, end < 0 ? length : end));
+  return parseAddress(path.startsWith('@') ? `./${path}` : path);
+}
+
+/**
+ * Takes over a descriptor that this process inherited, or got over another socket, as a listener. It becomes close-on-exec, and
+ * non-blocking for everybody who shares it. `close()` closes this descriptor and leaves the socket file to whoever made it.
+ *
+ * @throws TypeError if it is no listening Unix stream socket; IpcError EBADF
+ */
+export function listenerFromFd(fd: number, options: PolicyOptions = {}): StreamListener {
+  checkOptions(options, ['allow']);
+  checkPolicy(options.allow);
+  const subject = checkInherited(fd, true);
+  const place = placeOf(fd, subject);
+  check(native().fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl(F_SETFD)', subject);
+  setNonBlocking(fd, true);
+  trace('adopt', { ...place.subject, fd });
+  return new StreamListener(fd, place, undefined, options.allow);
 }

@@ -17,25 +17,19 @@ import {
 } from '../core/reading.js';
 import { ByteWriter } from '../core/writing.js';
 import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import type { ProcessHandle } from '../proc/index.js';
+import { credentialsOf, openPeer } from './peer.js';
 import {
-  checkDescriptors,
+  checkAttached,
   closeAll,
   type Credentials,
   duplicates,
   type Received,
   receiveMessage,
-  type Sendable,
+  type SendExtras,
   sendWith,
   unpack,
 } from './descriptors.js';
-
-/** What travels along with the bytes. */
-export interface SendExtras {
-  /** At most 253. The peer gets duplicates; ours stay open. */
-  fds?: readonly Sendable[];
-}
-
-const credentials = new Float64Array(new ArrayBuffer(128));
 
 /**
  * One end of a connection: a stream of bytes in each direction, along which descriptors can be sent.
@@ -123,27 +117,28 @@ export class StreamSocket extends DescriptorHandle {
    * SCM_RIGHTS). They stay open here. One `receive` of the peer brings the descriptors of one send,
    * perhaps behind bytes that were sent before it, never with bytes that were sent after it.
    *
-   * @throws IpcError EBADF (one of `fds` is not open), ETOOMANYREFS, EPIPE
+   * @throws IpcError EBADF (one of `fds` is not open), ETOOMANYREFS, EPIPE, EPERM (`credentials` of somebody else), ESRCH
+   *   (their pid is of no process)
    */
   async send(bytes: Uint8Array, options?: SendExtras & WaitOptions): Promise<void> {
-    checkOptions(options, ['fds', ...WAIT_OPTIONS]);
+    checkOptions(options, ['fds', 'credentials', ...WAIT_OPTIONS]);
     checkSignal(options?.signal);
     checkTimeout(options?.timeoutMs);
     const taken = this.#trySend(bytes, options) ?? 0;
     if (taken === bytes.length) return;
-    const attached = taken > 0 ? undefined : checkDescriptors(options?.fds);
-    const kept = attached && duplicates(attached);
-    const release = kept && ((): void => closeAll(kept));
+    const attached = taken > 0 ? undefined : checkAttached(options);
+    const kept = attached && { ...attached, fds: duplicates(attached.fds) };
+    const release = kept && ((): void => closeAll(kept.fds));
     await this.#out.push(bytes, taken, kept && sendWith(kept), 'sendmsg', release, options);
   }
 
   /** As `send`, blocking this thread while there is no room. */
   sendSync(bytes: Uint8Array, options?: SendExtras & SyncWaitOptions): void {
-    checkOptions(options, ['fds', 'timeoutMs']);
+    checkOptions(options, ['fds', 'credentials', 'timeoutMs']);
     checkTimeout(options?.timeoutMs);
     const taken = this.#trySend(bytes, options) ?? 0;
     if (taken === bytes.length) return;
-    const attached = taken > 0 ? undefined : checkDescriptors(options?.fds);
+    const attached = taken > 0 ? undefined : checkAttached(options);
     this.#out.pushSync(bytes, taken, attached && sendWith(attached), options);
   }
 
@@ -152,18 +147,19 @@ export class StreamSocket extends DescriptorHandle {
    * if none were.
    */
   trySend(bytes: Uint8Array, options?: SendExtras): number | undefined {
-    checkOptions(options, ['fds']);
+    checkOptions(options, ['fds', 'credentials']);
     return this.#trySend(bytes, options);
   }
 
   #trySend(bytes: Uint8Array, options: SendExtras | undefined): number | undefined {
-    const descriptors = checkDescriptors(options?.fds);
-    if (descriptors === undefined) return this.#out.tryWrite(bytes);
+    const attached = checkAttached(options);
+    if (attached === undefined) return this.#out.tryWrite(bytes);
     this.use();
     checkBytes('bytes', bytes);
-    if (bytes.length === 0) throw argumentError('descriptors need at least 1 byte to travel with, got none');
+    if (bytes.length === 0)
+      throw argumentError('descriptors and credentials need at least 1 byte to travel with, got none');
     if (this.#out.behind) return undefined;
-    const taken = sendWith(descriptors)(this.fd, bytes, 0, bytes.length);
+    const taken = sendWith(attached)(this.fd, bytes, 0, bytes.length);
     return taken === -EAGAIN || taken === -EINTR ? undefined : check(taken, 'sendmsg', this.#subject);
   }
 
@@ -215,8 +211,21 @@ export class StreamSocket extends DescriptorHandle {
   /** Who the peer was when it connected, listened or made the pair (SO_PEERCRED); its pid may be another's by now. */
   get peerCredentials(): Credentials {
     this.use();
-    check(native().peerCredentials(this.fd, credentials), 'getsockopt(SO_PEERCRED)', this.#subject);
-    return { pid: credentials[0] as number, uid: credentials[1] as number, gid: credentials[2] as number };
+    return credentialsOf(this.fd, this.#subject);
+  }
+
+  /**
+   * A handle of the peer's process, the one that `peerCredentials` names (SO_PEERPIDFD, Linux 6.5): it never means another
+   * that got the same number later. Each call opens one, yours to close. On an older kernel, or with
+   * INTERPROC_PEERPIDFD=no in the environment, it is opened by its pid: if the peer ended before the call and its number is
+   * in use again, that is the wrong process.
+   *
+   * @returns `undefined` if the process is gone and the kernel keeps no handle of it, or is in a pid namespace that this
+   *   one does not see
+   * @throws IpcError EMFILE
+   */
+  peerProcess(): ProcessHandle | undefined {
+    return openPeer(this.fd, this.peerCredentials.pid, this.#subject);
   }
 
   /** Whether `receive` tells who sent (SO_PASSCRED); for what is sent from now on. Off unless set. */

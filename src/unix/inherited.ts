@@ -1,0 +1,29 @@
+/** What a descriptor is that this process did not make itself. */
+import { constants } from 'node:fs';
+import { native, SOCK_STREAM } from '../sys/index.js';
+import { checkInteger } from '../core/arguments.js';
+import { argumentError, check, type ErrorSubject } from '../core/errors.js';
+import { isKind, statusOf } from '../core/files.js';
+
+const AF_UNIX = 1;
+/** socket(7), besides those of sys/constants.ts. */
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+
+/**
+ * Sees that the descriptor is a Unix stream socket that listens, or one that does not.
+ *
+ * @param what how errors call it
+ * @throws TypeError ERR_INTERPROC_ARGUMENT if it is something else; IpcError EBADF
+ */
+export function checkInherited(fd: number, listening: boolean, what = `descriptor ${fd}`): ErrorSubject {
+  checkInteger('fd', fd, 0, 0x7fffffff);
+  const subject = { object: what };
+  if (!isKind(statusOf(fd, subject).mode, constants.S_IFSOCK)) throw argumentError(`${what} is not a socket`);
+  const option = (name: number): number => check(native().getsockopt(fd, name), 'getsockopt', subject);
+  const fits =
+    option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === SOCK_STREAM && (option(SO_ACCEPTCONN) !== 0) === listening;
+  if (!fits) throw argumentError(`${what} is not a ${listening ? 'listening' : 'connected'} Unix stream socket`);
+  return subject;
+}
