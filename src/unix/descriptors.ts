@@ -28,7 +28,8 @@ export interface SendExtras {
 
 /** The largest id; 2^32 - 1 stands for none. */
 const MOST_ID = 0xfffffffe;
-const NOTHING = new Int32Array(0);
+/** With memory behind it: Node-API gives no address for an array that never had any. */
+const NOTHING = new Int32Array(new ArrayBuffer(4), 0, 0);
 
 /** What came in one piece. */
 export interface Received {
@@ -97,6 +98,7 @@ export function closeAll(descriptors: Iterable<number>): void {
 
 /** Duplicates, for a send that has to wait: the caller may close its own meanwhile. */
 export function duplicates(descriptors: Int32Array): Int32Array {
+  if (descriptors.length === 0) return descriptors;
   const made: number[] = [];
   try {
     for (const fd of descriptors) {

@@ -226,7 +226,7 @@ function placeOf(fd: number, subject: ErrorSubject): Place {
 
 /**
  * Takes over a descriptor that this process inherited, or got over another socket, as a listener. It becomes close-on-exec, and
- * non-blocking for everybody who shares it. `close()` closes this descriptor and leaves the socket file to whoever made it.
+ * non-blocking for everybody who shares it. Its `address` is what it was bound to, `<path>.new` for one of `listen`. `close()` closes this descriptor and leaves the socket file to whoever made it.
  *
  * @throws TypeError if it is no listening Unix stream socket; IpcError EBADF
  */

@@ -13,6 +13,7 @@ import { createConnection, createServer } from 'node:net';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
@@ -218,11 +219,11 @@ test('close() leaves alone what has taken its place', (t) => {
   assert.equal(readFileSync(path, 'utf8'), 'mine');
 });
 
-test('of two servers started at once exactly one gets the path, fifty times', async (t) => {
+test('of two servers started at once exactly one gets the path, two hundred times', async (t) => {
   const path = socketPath(t);
   const racers = [startFixture(t, 'unix-racer', [path]), startFixture(t, 'unix-racer', [path])];
   for (const racer of racers) assert.equal(await racer.line(), 'ready');
-  for (let round = 0; round < 50; round++) {
+  for (let round = 0; round < 200; round++) {
     for (const racer of racers) racer.say('go');
     const said = await Promise.all(racers.map((racer) => racer.line()));
     assert.deepEqual([...said].sort(), ['EADDRINUSE', 'listening'], `round ${round}`);
@@ -266,6 +267,28 @@ test('an abstract name is no file, may hold any byte, and is free again after cl
   }
   assert.deepEqual(readdirSync('.'), before);
   await assert.rejects(stream.connect(`@${name}`), { code: 'ECONNREFUSED', object: `@${name}` });
+});
+
+test('the socket file is never wider than it was asked for, not even for a moment', async (t) => {
+  if (!peer(t, 'strace')) return;
+  const program = fileURLToPath(new URL('../fixtures/unix-server.js', import.meta.url));
+  const path = socketPath(t);
+  const trace = ['-f', '-qq', '-e', 'trace=bind,listen,rename,link,linkat,renameat,renameat2,/^f?chmod'];
+  const script = ['-c', 'umask 0; exec "$@"', 'sh', 'strace', ...trace];
+  const traced = start(t, 'sh', [...script, process.execPath, program, path]);
+  assert.equal(await traced.line(), 'listening');
+  using client = await stream.connect(path);
+  assert.equal(lstatSync(path).mode & 0o7777, 0o600);
+  const { pid } = client.peerCredentials;
+  process.kill(pid, 'SIGKILL');
+  await traced.ended;
+  const calls = [...traced.errors().matchAll(/^(?:\[pid +\d+\] )?(\w+)\((.*)$/gm)]
+    .map(([, call = '', given = '']) => [call, /, (0\d{3})\b/.exec(given)?.[1]])
+    .filter(([call]) => call !== undefined);
+  const order = calls.map(([call]) => call);
+  assert.ok(order.indexOf('fchmod') >= 0 && order.indexOf('fchmod') < order.indexOf('bind'), String(order));
+  assert.ok(order.indexOf('bind') < order.indexOf('listen'), String(order));
+  for (const [call = '', mode] of calls) if (call.includes('chmod')) assert.equal(mode, '0600');
 });
 
 test('a client of Node’s net and a listener of ours understand each other', async (t) => {
