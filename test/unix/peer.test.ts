@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync } from 'node:fs';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { type Credentials, type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { killed, type Program, start } from '../support/program.js';
@@ -26,35 +26,38 @@ async function client(t: Parameters<typeof start>[0], address: string): Promise<
   return program;
 }
 
-for (const way of ['SO_PEERPIDFD', 'pidfd_open(2)']) {
-  test(`the peer’s process is a handle whose end can be waited for, by ${way}`, async (t) => {
-    if (!peer(t, 'python3')) return;
-    if (way !== 'SO_PEERPIDFD') process.env['INTERPROC_PEERPIDFD'] = 'no';
-    t.after(() => delete process.env['INTERPROC_PEERPIDFD']);
-    openPoller();
-    const path = socketPath(t);
-    using listener = stream.listen(path);
-    const program = await client(t, path);
-    using socket = await listener.accept();
-    const handle = socket.peerProcess();
-    assert.ok(handle);
-    assert.equal(handle.pid, program.pid);
-    assert.equal(handle.ended, false);
-    const end = handle.wait();
-    await killed(program);
-    await end;
-    assert.equal(handle.ended, true);
-    assert.equal(handle.kill(), false);
-    const before = countDescriptors();
-    handle.close();
-    assert.equal(countDescriptors(), before - 1);
-    // Asked for only now, when it is reaped: nobody, or still the one that has ended, never a live one.
-    using late = socket.peerProcess();
-    assert.ok(late === undefined || late.ended);
-    if (way !== 'SO_PEERPIDFD') assert.equal(late, undefined);
-    assert.equal(socket.peerCredentials.pid, program.pid);
-  });
+/** Waits for the end of a peer whose process the kernel names itself, or not (`known`). */
+async function endOfPeer(t: TestContext, known: boolean): Promise<void> {
+  if (!peer(t, 'python3')) return;
+  if (!known) process.env['INTERPROC_PEERPIDFD'] = 'no';
+  t.after(() => delete process.env['INTERPROC_PEERPIDFD']);
+  openPoller();
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const program = await client(t, path);
+  using socket = await listener.accept();
+  const handle = socket.peerProcess();
+  assert.ok(handle);
+  assert.equal(handle.pid, program.pid);
+  assert.equal(handle.ended, false);
+  const end = handle.wait();
+  await killed(program);
+  await end;
+  assert.equal(handle.ended, true);
+  assert.equal(handle.kill(), false);
+  const before = countDescriptors();
+  handle.close();
+  assert.equal(countDescriptors(), before - 1);
+  // Asked for only now, when it is reaped: nobody, or still the one that has ended, never a live one.
+  using late = socket.peerProcess();
+  assert.ok(late === undefined || late.ended);
+  if (!known) assert.equal(late, undefined);
+  assert.equal(socket.peerCredentials.pid, program.pid);
 }
+
+test('the peer’s process is a handle whose end can be waited for, by SO_PEERPIDFD', (t) => endOfPeer(t, true));
+
+test('the peer’s process is a handle whose end can be waited for, by pidfd_open(2)', (t) => endOfPeer(t, false));
 
 test('the peer of a pair is this process', (t) => {
   const { first } = pairFor(t);
