@@ -52,6 +52,7 @@ enum wish { NONE, DEFAULT, IGNORE };
 /* What the process wants of each signal; under wish_lock, but for `beneath`, which the handler reads. */
 static pthread_mutex_t wish_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
+  int holders;                         /* who needs libuv's handler to stay: each reader, and a wish */
   int readers;
   enum wish wish, wish_before;         /* wish_before: in force again when the last reader leaves */
   bool installed;                      /* `action` is there, unless somebody replaced it */
@@ -279,47 +280,62 @@ static void unblock(const sigset_t *before) {
   pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-/* wish_lock is held. */
-static int begin(napi_env env, int number) {
+/* wish_lock is held. From now on libuv's handler is beneath ours and stays, whoever else stops watching. */
+static int hold_handler(napi_env env, int number) {
   look(number);
   struct sigaction before = state[number].base;
   int failed = keep_handler(env, number);
   if (failed != 0) return failed;
   look(number);
+  if (state[number].holders++ == 0) state[number].before_libuv = before;
+  return 0;
+}
+
+/* wish_lock is held. libuv takes its handler away with its last watcher and leaves the default, whatever
+   was there before it; that comes back. */
+static void leave_handler(ip_environment *environment, int number) {
+  if (--state[number].holders > 0) {
+    let_go_of_handler(environment, number);
+    apply(number);
+    return;
+  }
+  struct sigaction now;
+  sigaction(number, NULL, &now);
+  bool is_there = is_same(&now, &state[number].action);
+  if (is_there) sigaction(number, &state[number].base, NULL);
+  let_go_of_handler(environment, number);
+  sigaction(number, NULL, &now);
+  if (is_there && now.sa_handler == SIG_DFL) {
+    /* If libuv's handler was there before us, whoever watched then has left meanwhile: the default is libuv's word. */
+    bool was_there = is_same(&state[number].before_libuv, &state[number].base);
+    set_base(number, was_there ? &now : &state[number].before_libuv);
+    sigaction(number, &state[number].base, NULL);
+  }
+  state[number].installed = false;
+  if (!is_there) return;
+  look(number);
+  apply(number);
+}
+
+/* wish_lock is held. */
+static int begin(napi_env env, int number) {
+  int failed = hold_handler(env, number);
+  if (failed != 0) return failed;
   if (state[number].readers++ == 0) {
-    state[number].before_libuv = before;
     state[number].wish_before = state[number].wish;
     state[number].wish = NONE;
   }
   failed = apply(number);
   if (failed == 0) return 0;
   state[number].readers--;
-  let_go_of_handler(ip_environment_of(env), number);
+  leave_handler(ip_environment_of(env), number);
   return failed;
 }
 
-/* wish_lock is held. libuv takes its handler away with its last watcher and leaves the default, whatever
-   was there before it; that comes back. */
+/* wish_lock is held. */
 static void end(ip_environment *environment, int number) {
-  if (--state[number].readers > 0) {
-    let_go_of_handler(environment, number);
-    return;
-  }
-  struct sigaction now;
-  if (state[number].wish == NONE) state[number].wish = state[number].wish_before;
-  sigaction(number, NULL, &now);
-  bool is_there = is_same(&now, &state[number].action);
-  if (is_there) sigaction(number, &state[number].base, NULL);
-  let_go_of_handler(environment, number);
-  sigaction(number, NULL, &now);
-  if (is_there && now.sa_handler == SIG_DFL && !is_same(&state[number].before_libuv, &state[number].base)) {
-    set_base(number, &state[number].before_libuv);
-  }
-  if (is_there && now.sa_handler == SIG_DFL) sigaction(number, &state[number].base, NULL);
-  state[number].installed = false;
-  if (!is_there) return;
-  look(number);
-  apply(number);
+  if (--state[number].readers == 0 && state[number].wish == NONE) state[number].wish = state[number].wish_before;
+  leave_handler(environment, number);
 }
 
 static reader *find(const ip_environment *environment, int32_t id) {
@@ -466,7 +482,24 @@ static napi_value catch_close(napi_env env, napi_callback_info info) {
 
 /* ---- dispositions -------------------------------------------------------------------------- */
 
-/* signalWish(signal, wish): 0 none, 1 the default, 2 ignored, over whatever is there; answers the wish before. */
+/* wish_lock is held. Of a standard signal a wish needs libuv's handler beneath it: it would be gone with the first or the last
+   watcher of somebody else otherwise, when libuv sets the handler or takes it away. */
+static int set_wish(napi_env env, int number, enum wish *place, enum wish wish) {
+  const enum wish before = *place;
+  const bool begins = number <= STANDARD && before == NONE && wish != NONE;
+  int failed = begins ? hold_handler(env, number) : 0;
+  if (failed != 0) return failed;
+  *place = wish;
+  failed = apply(number);
+  if (failed != 0) *place = before;
+  if (failed != 0 ? begins : number <= STANDARD && before != NONE && wish == NONE) {
+    leave_handler(ip_environment_of(env), number);
+  }
+  return failed;
+}
+
+/* signalWish(signal, wish): 0 none, 1 the default, 2 ignored, over whatever is there; answers the wish before. What is taken back
+   while a reader covers it does not come again after that. */
 static napi_value signal_wish(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
   int number = ip_int32(env, args[0]), wish = ip_int32(env, args[1]);
@@ -474,10 +507,10 @@ static napi_value signal_wish(napi_env env, napi_callback_info info) {
   if (!ip_signals_are_ours()) return ip_result(env, -EBUSY);
   pthread_mutex_lock(&wish_lock);
   look(number);
-  enum wish before = state[number].wish;
-  state[number].wish = (enum wish)wish;
-  int failed = apply(number);
-  if (failed != 0) state[number].wish = before;
+  bool is_covered = wish == NONE && state[number].readers > 0 && state[number].wish == NONE;
+  enum wish *place = is_covered ? &state[number].wish_before : &state[number].wish;
+  enum wish before = *place;
+  int failed = set_wish(env, number, place, (enum wish)wish);
   pthread_mutex_unlock(&wish_lock);
   return ip_result(env, failed != 0 ? failed : (int)before);
 }

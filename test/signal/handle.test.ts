@@ -290,3 +290,59 @@ test('a handler shows what it is', (t) => {
 
 test('10,000 rounds of handling and closing leave no descriptor and no memory', (t) =>
   assertNothingLeaks(t, 'signal.handle', 10_000));
+
+test('what is ignored, or has its default, stays so whoever begins and stops to listen with process.on', async () => {
+  const listener = (): void => {};
+  for (const [change, wanted] of [
+    [signal.ignore, 'ignore'],
+    [signal.restoreDefault, 'default'],
+  ] as const) {
+    process.on('SIGUSR2', listener);
+    const changed = change('SIGUSR2');
+    assert.equal(changed.previous, 'handler');
+    process.off('SIGUSR2', listener);
+    assert.equal(signal.disposition('SIGUSR2'), wanted, 'after the last listener');
+    process.on('SIGUSR2', listener);
+    assert.equal(signal.disposition('SIGUSR2'), wanted, 'after a new listener');
+    using handler = signal.handle('SIGUSR2', () => {});
+    assert.equal(signal.disposition('SIGUSR2'), 'handler');
+    handler.close();
+    assert.equal(signal.disposition('SIGUSR2'), wanted, 'after a handler');
+    changed.restore();
+    assert.equal(signal.disposition('SIGUSR2'), 'handler', 'the listener’s');
+    process.off('SIGUSR2', listener);
+    assert.equal(signal.disposition('SIGUSR2'), 'default');
+  }
+});
+
+test('what Node ignores, or handles itself, comes back after it was ignored', () => {
+  for (const sig of ['SIGPIPE', 'SIGTERM', 'SIGINT', 'SIGHUP']) {
+    const before = signal.disposition(sig);
+    const change = signal.restoreDefault(sig);
+    assert.equal(signal.disposition(sig), 'default');
+    change.restore();
+    assert.equal(signal.disposition(sig), before);
+    signal.ignore(sig).restore();
+    assert.equal(signal.disposition(sig), before);
+  }
+});
+
+test('what is taken back while a handler stands over it does not come back with the handler’s end', () => {
+  const ignored = signal.ignore('SIGUSR2');
+  const handler = signal.handle('SIGUSR2', () => {});
+  ignored.restore();
+  assert.equal(signal.disposition('SIGUSR2'), 'handler');
+  handler.close();
+  assert.equal(signal.disposition('SIGUSR2'), 'default');
+});
+
+test('a listener that leaves while a handler or a wish stands over it leaves the default behind', () => {
+  const listener = (): void => {};
+  for (const cover of [() => signal.handle('SIGUSR2', () => {}), () => signal.ignore('SIGUSR2')]) {
+    process.on('SIGUSR2', listener);
+    const covering = cover();
+    process.off('SIGUSR2', listener);
+    covering[Symbol.dispose]();
+    assert.equal(signal.disposition('SIGUSR2'), 'default');
+  }
+});

@@ -59,7 +59,10 @@ test('signals of other programs arrive: procps’ kill with a value, python’s 
   const signals = receiver(t, ['SIGRTMIN+1', 'SIGRTMIN+2']);
   const kill = start(t, '/bin/kill', ['-q', '4242', '-s', 'RTMIN+1', String(pid)]);
   const queued = await signals.receive();
-  assert.deepEqual([queued.code, queued.pid, queued.value], ['SI_QUEUE', kill.pid, 4242]);
+  assert.deepEqual(
+    [queued.code, queued.pid, queued.uid, queued.value],
+    ['SI_QUEUE', kill.pid, process.getuid?.(), 4242],
+  );
   if (!peer(t, 'python3')) return;
   const python = start(t, 'python3', ['-c', `import os, signal; os.kill(${pid}, signal.SIGRTMIN + 2)`]);
   const killed = await signals.receive();
