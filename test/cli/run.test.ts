@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { test, type TestContext } from 'node:test';
-import { children, foreground, openPty, type Pty } from '../../src/proc/index.js';
-import { temporaryFolder } from '../support/folder.js';
+import { test } from 'node:test';
+import { children, foreground } from '../../src/proc/index.js';
 import { processorTimeMs, stateOf, until } from '../support/proc.js';
-import { dumps, started } from '../proc/support.js';
+import { dumps } from '../proc/support.js';
 import { peer } from '../support/skips.js';
-import { MAIN, run, start } from './cli.js';
-
-const CTRL_C = '\x03';
-const CTRL_Z = '\x1a';
-const CTRL_BACKSLASH = '\x1c';
+import { run, start } from './cli.js';
+import { CTRL_BACKSLASH, CTRL_C, CTRL_Z, shellInTerminal, type ShellInTerminal } from './shell.js';
 
 test('it prints what the shell prints, and its exit status is the shell’s', async (t) => {
   const lines = [
@@ -110,42 +106,8 @@ test('a signal that this process gets is passed on to every stage', async (t) =>
   assert.equal((await running.done).code, 143, 'cat was ended by it');
 });
 
-/** A shell in a terminal of its own, and what it shows. */
-function terminal(t: TestContext): {
-  pty: Pty;
-  shell: number;
-  type(text: string): Promise<void>;
-  shows(wanted: string): Promise<string>;
-} {
-  const pty = openPty({ columns: 200, rows: 50 });
-  t.after(() => pty.close());
-  const env = { ...process.env, PS1: 'ready> ', INTERPROC: MAIN, NODE: process.execPath, TERM: 'dumb' };
-  const child = started(t, 'bash', ['--norc', '--noprofile', '--noediting', '-i'], {
-    terminal: pty,
-    env,
-    cwd: temporaryFolder(t), // for core files
-  });
-  let seen = '';
-  return {
-    pty,
-    shell: child.pid,
-    type: (text) => pty.write(Buffer.from(text)),
-    async shows(wanted) {
-      while (!seen.includes(wanted)) {
-        const chunk = await pty.read({ timeoutMs: 20_000 });
-        assert.ok(chunk !== null, `the terminal ended after ${JSON.stringify(seen)}`);
-        seen += Buffer.from(chunk).toString();
-      }
-      const upTo = seen.indexOf(wanted) + wanted.length;
-      const shown = seen.slice(0, upTo);
-      seen = seen.slice(upTo);
-      return shown;
-    },
-  };
-}
-
 /** Types a command that runs this line; resolves when the pipeline has the foreground. */
-async function foregroundJob(shell: ReturnType<typeof terminal>, line: string): Promise<number> {
+async function foregroundJob(shell: ShellInTerminal, line: string): Promise<number> {
   await shell.shows('ready> ');
   await shell.type(`"$NODE" "$INTERPROC" run '${line}'\n`);
   await shell.shows('\r\n');
@@ -159,7 +121,7 @@ async function foregroundJob(shell: ReturnType<typeof terminal>, line: string): 
 
 test('in a terminal Ctrl+C ends the pipeline and not the command line, which exits with 130', async (t) => {
   if (!peer(t, 'bash')) return;
-  const shell = terminal(t);
+  const shell = shellInTerminal(t);
   await foregroundJob(shell, 'echo up | cat - /dev/tty | cat');
   await shell.shows('up');
   await shell.type(CTRL_C);
@@ -171,7 +133,7 @@ test('in a terminal Ctrl+C ends the pipeline and not the command line, which exi
 
 test('in a terminal Ctrl+\\ quits the pipeline with a core dump, and the command line says so', async (t) => {
   if (!peer(t, 'bash')) return;
-  const shell = terminal(t);
+  const shell = shellInTerminal(t);
   await shell.shows('ready> ');
   await shell.type('ulimit -c "$(ulimit -Hc)"\n');
   await foregroundJob(shell, 'cat /dev/tty');
@@ -185,7 +147,7 @@ test('in a terminal Ctrl+\\ quits the pipeline with a core dump, and the command
 
 test('in a terminal Ctrl+Z stops the pipeline and gives the shell its terminal; fg and bg go on with it', async (t) => {
   if (!peer(t, 'bash')) return;
-  const shell = terminal(t);
+  const shell = shellInTerminal(t);
   const group = await foregroundJob(shell, 'cat /dev/tty | cat');
   const [cli] = children(shell.shell);
   await shell.type('one\n');
@@ -219,7 +181,7 @@ test('in a terminal Ctrl+Z stops the pipeline and gives the shell its terminal; 
 
 test('joined to other programs it leaves the terminal alone, and Ctrl+C ends all of them', async (t) => {
   if (!peer(t, 'bash')) return;
-  const shell = terminal(t);
+  const shell = shellInTerminal(t);
   await shell.shows('ready> ');
   await shell.type(`"$NODE" "$INTERPROC" run 'sleep 1000 | cat' | cat\n`);
   const job = await until('the job runs', () => {
