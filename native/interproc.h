@@ -41,6 +41,7 @@ extern const ip_function ip_futex_functions[];
 extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
 extern const ip_function ip_catch_functions[];
+extern const ip_function ip_disposition_functions[];
 extern const ip_function ip_timer_functions[];
 extern const ip_function ip_process_functions[];
 extern const ip_function ip_child_functions[];
@@ -234,5 +235,12 @@ union sigval ip_signal_value(napi_env env, napi_value given);
 struct signalfd_siginfo;
 void ip_signal_record(struct signalfd_siginfo *record, int number, const siginfo_t *from);
 void ip_catch_end(ip_environment *environment);
+
+/* Our handler of standard signals (catch.c), and the one that it lies over (disposition.c). */
+void ip_caught(int number, siginfo_t *from, void *context);
+void ip_call_beneath(int number, siginfo_t *from, void *context);
+/* A reader of this signal comes: 0 or -errno; and goes. */
+int ip_disposition_begin(napi_env env, int number);
+void ip_disposition_end(ip_environment *environment, int number);
 
 #endif
