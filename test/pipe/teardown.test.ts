@@ -2,12 +2,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
+import { children } from '../../src/proc/index.js';
 import { countDescriptors } from '../support/descriptors.js';
 import { until } from '../support/proc.js';
 import { startFixture } from '../support/program.js';
 
 const WAITS = new URL('../fixtures/waits.js', import.meta.url);
-const KINDS = ['pipe.read', 'pipe.readSync', 'pipe.write', 'pipe.writeSync'];
+const KINDS = [
+  'pipe.read',
+  'pipe.readSync',
+  'pipe.write',
+  'pipe.writeSync',
+  'pipe.splice',
+  'pipe.spliceSync',
+  'pipe.pipeline',
+];
 
 for (const kind of KINDS) {
   test(`a worker is terminated in the middle of ${kind}, and leaves no descriptor`, async () => {
@@ -16,6 +25,7 @@ for (const kind of KINDS) {
     await once(worker, 'message');
     await worker.terminate();
     await until('the descriptors are back', () => countDescriptors() <= before);
+    await until('no child and no zombie is left', () => children().length === 0);
   });
 
   test(`process.exit() in the middle of ${kind} exits`, async (t) => {
