@@ -3,7 +3,7 @@
 // Besides, in src/:
 // - a family is reached from outside through its index.ts only, and families do not depend on each other in a circle
 // - only src/sys may load the addon, so only there is node-gyp-build imported
-// - no other package is imported, except by src/cli those that package.json declares for it
+// - no other package is imported, except by src/cli those that package.json declares for it, and by a family those named below
 // - modules of Node are named with `node:`, and node:process is not imported, only used as the global: an import of it
 //   evaluates process.stdin, which makes standard input non-blocking
 // - nothing is awaited at the top of a module, so that require() works
