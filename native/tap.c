@@ -105,10 +105,20 @@ static int take_out(tap *self) {
   return 0;
 }
 
+/* Waits until there is something, or nobody is left who would take it: a writer learns of that at once then, as it would without a tap. */
+static int wait_for_bytes(const tap *self, bool *is_left) {
+  struct pollfd ends[] = {{.fd = self->from, .events = POLLIN}, {.fd = self->to, .events = 0}};
+  if (poll(ends, 2, -1) < 0) return -errno;
+  *is_left = (ends[1].revents & POLLERR) == 0;
+  return 0;
+}
+
 static int64_t run_tap(ip_call *call) {
   tap *self = (tap *)call;
   for (;;) {
-    if (take_out(self) < 0) return -EINTR;
+    bool is_left = true;
+    if (take_out(self) < 0 || wait_for_bytes(self, &is_left) < 0) return -EINTR;
+    if (!is_left) return end_tap(self, 0);
     ssize_t moved = self->copy >= 0 ? tee(self->from, self->to, MOST, 0)
                                     : splice(self->from, NULL, self->to, NULL, MOST, 0);
     if (moved < 0 && errno == EINTR) return -EINTR;

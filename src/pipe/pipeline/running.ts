@@ -77,7 +77,9 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     this.output = parts.output;
     this.error = parts.error;
     this.edges = parts.edges;
-    this.#ended = this.#watch();
+    this.#ended = this.#watch().finally(() => {
+      this.#over = true;
+    });
     this.#ended.catch(() => {}); // told by wait()
     for (const flow of parts.flows) flow.done.catch((why) => this.end(why));
   }
@@ -112,7 +114,6 @@ export class Pipeline extends Referenced implements AsyncDisposable {
       status: last.code ?? KILLED + toNumber(last.signal as SignalName),
       ...this.#parts.collected(),
     };
-    this.#over = true;
     if (this.#why !== undefined) throw Object.assign(this.#why, { result });
     return result;
   }

@@ -64,9 +64,13 @@ export class RunningStage {
     return this.child.pid;
   }
 
-  /** Whether it has ended. */
+  /** Whether it has ended, however that was. */
   get ended(): boolean {
-    return this.child.tryWait() !== undefined;
+    try {
+      return this.child.tryWait() !== undefined;
+    } catch {
+      return true;
+    }
   }
 
   /** Sends it a signal, unless it has ended. */

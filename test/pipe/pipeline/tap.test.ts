@@ -7,7 +7,7 @@ import * as pipe from '../../../src/pipe/index.js';
 import * as unix from '../../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../../support/descriptors.js';
 import { temporaryFolder } from '../../support/folder.js';
-import { until } from '../../support/proc.js';
+import { isAlive, stateOf, until } from '../../support/proc.js';
 import { ends, run, started } from './support.js';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -131,4 +131,21 @@ test('an abort ends taps, and nothing of them is left', async () => {
   stop.abort();
   await assert.rejects(running.wait(), { name: 'AbortError' });
   await until('every descriptor is closed', () => countDescriptors() === before);
+});
+
+test('what a stage has left behind, with the pipe still open, keeps neither the tap nor the pipeline', async (t) => {
+  const { ok, text } = await run("sh -c 'sleep 1000 & echo $!' | head -n 1", { taps: true });
+  const left = Number(text);
+  t.after(() => process.kill(left, 'SIGKILL'));
+  assert.equal(ok, true);
+  assert.equal(isAlive(left), true);
+});
+
+test('a writer learns at once that the stage behind a tap has gone', async (t) => {
+  const running = started(t, 'cat | true', { input: 'pipe', output: 'null', taps: true });
+  await until('the second has ended', () => stateOf(running.stages[1]!.pid) === 'Z');
+  // The first byte already meets a pipe without a reader.
+  await until('the tap has ended', () => running.input?.tryWrite(new Uint8Array(1)) === 1 && running.ended);
+  assert.deepEqual(ends(await running.wait()), ['SIGPIPE', 0]);
+  assert.equal(running.edges[0]?.bytes, 0);
 });
