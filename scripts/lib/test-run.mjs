@@ -11,6 +11,7 @@ import { watchForLeftovers } from './leftovers.mjs';
 import { root } from './setup.mjs';
 
 const COUNT_REPORTER = fileURLToPath(new URL('count-reporter.mjs', import.meta.url));
+const NO_REPORTS = new URL('no-reports.mjs', import.meta.url).href;
 const SUMMARY_LINE = /^(#|\u2139) (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 const LIMIT_FOR_ONE_FILE_MS = 300_000;
 /** Those of test/stress kill and poke for many minutes. */
@@ -53,6 +54,7 @@ export async function runTests({ files, node = process.execPath, options = [], e
     node,
     [
       '--test',
+      `--import=${NO_REPORTS}`,
       '--test-concurrency=2',
       `--test-timeout=${files.some((file) => file.includes('/stress/')) ? LIMIT_FOR_ONE_STRESS_FILE_MS : LIMIT_FOR_ONE_FILE_MS}`,
       `--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`,
