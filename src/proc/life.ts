@@ -45,6 +45,8 @@ export class Life {
   #end: ExitStatus | Error | undefined;
   #watch: AbortController | undefined;
   #keepers = 0;
+  /** It was waited for and its pidfd is closed: both numbers may mean something else by now. */
+  #gone = false;
   /** /proc/PID/io, open; -1 if it is not wanted. */
   readonly #accountsFd: number;
   #accounts: Accounts | null | undefined;
@@ -95,13 +97,14 @@ export class Life {
   }
 
   #letGo(): void {
+    this.#gone = true;
     living.delete(this.pid);
     native().close(this.#pidfd);
   }
 
   /**
    * Tells of its end, after which it stays a zombie until the returned function is called: so its number, and that of the group that it
-   * leads, mean nobody else, and what /proc tells of it can still be read.
+   * leads, mean nobody else, and what /proc tells of it can still be read. Too late for one that was waited for: there is nothing to keep then.
    */
   keep(tell: Listener): () => void {
     this.#keepers++; // first: it may have ended already
@@ -112,7 +115,7 @@ export class Life {
     return () => {
       if (done) return;
       done = true;
-      if (--this.#keepers > 0 || this.#end === undefined) return;
+      if (--this.#keepers > 0 || this.#end === undefined || this.#gone) return;
       native().childReap(this.#pidfd, change);
       this.#letGo();
     };
