@@ -100,6 +100,7 @@ const known = ['ts', 'js', 'sh'];
 mkdirSync(join(work, 'bin'), { recursive: true });
 try {
   const examples = markdownFiles().flatMap(examplesIn);
+  if (examples.length === 0) faults.push('there is no example to run');
   for (const { place, language } of examples)
     if (!known.includes(language)) faults.push(`${place}: cannot run ${language}`);
   symlinkSync(join(root, 'interproc'), join(work, 'bin', 'interproc'));

@@ -22,6 +22,12 @@ const STEPS = [
 ];
 
 const only = process.argv.slice(2);
+const unknown = only.filter((name) => !STEPS.some(([step]) => step === name));
+if (unknown.length > 0) {
+  const known = STEPS.map(([step]) => (step.includes(' ') ? `'${step}'` : step)).join(', ');
+  process.stderr.write(`no step is called ${unknown.join(', ')}; there are ${known}\n`);
+  process.exit(2);
+}
 let failed = 0;
 for (const [name, [command, ...args]] of STEPS) {
   if (only.length > 0 && !only.includes(name)) continue;
