@@ -60,9 +60,18 @@ test('every workload runs on our side, in C and as its peer, and the report has 
   for (const row of report.rows) checkRow(row);
   const sides = (mechanism: string): string[] =>
     [...new Set(report.rows.filter((row) => row.mechanism === mechanism).map((row) => row.implementation))].sort();
-  for (const mechanism of ['pipe', 'fifo', 'mq', 'posixshm', 'file', 'signal']) {
+  for (const mechanism of ['fifo', 'mq', 'posixshm', 'file', 'signal']) {
     assert.deepEqual(sides(mechanism), ['c', 'interproc'], mechanism);
   }
+  const pipelines = [
+    'bash',
+    'child_process',
+    'interproc',
+    'interproc, a tap with a copy',
+    'interproc, counted by taps',
+  ];
+  assert.deepEqual(sides('pipe'), ['c', 'child_process', 'interproc']);
+  assert.deepEqual(sides('pipeline'), pipelines);
   assert.deepEqual(sides('shm'), ['c', 'interproc']);
   assert.deepEqual(sides('unix'), ['c', 'interproc', 'net']);
   for (const { name, target, lowerIsBetter } of report.ratios) {
