@@ -1,8 +1,8 @@
 /** `interproc run 'a | b | c'`: a pipeline in the foreground, with the keys of the terminal doing what they do in a shell. */
-import { constants, fstatSync } from 'node:fs';
+import { constants, fstatSync, readFileSync } from 'node:fs';
 import { type Pipeline, type PipelineOptions, type PipelineResult, pipeline } from '../pipe/index.js';
 import { foreground, processGroup, setForeground } from '../proc/index.js';
-import { handle, ignore, raise, toNumber } from '../signal/index.js';
+import { handle, ignore, raise, table, toNumber } from '../signal/index.js';
 import { writeJson } from './output.js';
 import { edges } from './runProgress.js';
 import type { Verb } from './verb.js';
@@ -44,6 +44,22 @@ function takeTerminal(job: Pipeline): void {
   if (foreground() === job.group) setForeground();
 }
 
+/** Whether a process is stopped, or about to be. */
+function isStopping(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const isStopped = stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+    return isStopped || table(pid).some(({ name, pending }) => name === 'SIGTSTP' && pending);
+  } catch {
+    return false; // it has ended
+  }
+}
+
+/** A Ctrl+Z that came while the stages were being started has missed those that came after it. */
+function stopLateComers(job: Pipeline): void {
+  if (job.stages.some(({ pid }) => isStopping(pid))) job.kill('SIGTSTP');
+}
+
 /** A job stops: so does this process, as its parent, the shell, expects. When that continues us, the job goes on where we are. */
 async function shareStops(job: Pipeline): Promise<void> {
   for await (const { state, signal } of job.changes()) {
@@ -71,11 +87,21 @@ async function inForeground(line: string, options: PipelineOptions, watch: (job:
     let job: Pipeline | undefined;
     for (const name of PASSED_ON) {
       // What the terminal sends, the stages get from it: they are in its foreground, as we are if it is not theirs alone.
-      held.push(handle(name, ({ code }) => void (code === 'SI_KERNEL' || job?.kill(name))));
+      held.push(
+        handle(name, ({ code }) => {
+          // A hang-up comes from the kernel to the session's leader and the foreground only.
+          if (job === undefined || (code === 'SI_KERNEL' && !(isJob && name === 'SIGHUP'))) return;
+          job.kill(name);
+          if (name === 'SIGHUP' || name === 'SIGTERM') job.continue(); // who is stopped hears of it only then
+        }),
+      );
     }
     job = pipeline(line, { ...options, ...(isJob ? { terminal: 'foreground' } : { processGroup: 'inherit' }) });
     held.push(watch(job));
-    if (isJob) await shareStops(job);
+    if (isJob) {
+      stopLateComers(job);
+      await shareStops(job);
+    }
     const result = await job.wait();
     if (isJob) takeTerminal(job);
     return result;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { children, foreground } from '../../src/proc/index.js';
-import { processorTimeMs, stateOf, until } from '../support/proc.js';
+import { isAlive, processorTimeMs, stateOf, until } from '../support/proc.js';
 import { dumps } from '../proc/support.js';
 import { peer } from '../support/skips.js';
 import { run, start } from './cli.js';
@@ -177,6 +177,21 @@ test('in a terminal Ctrl+Z stops the pipeline and gives the shell its terminal; 
   await until('it goes on', () => stateOf(group) === 'S');
   await shell.type(CTRL_C);
   await shell.shows('ready> ');
+});
+
+test('a hang-up of the terminal ends the command line and the pipeline, stopped or not', async (t) => {
+  if (!peer(t, 'bash')) return;
+  for (const stops of [true, false]) {
+    const shell = shellInTerminal(t);
+    const group = await foregroundJob(shell, 'cat /dev/tty | cat');
+    const [cli = 0] = children(shell.shell);
+    if (stops) {
+      await shell.type(CTRL_Z);
+      await shell.shows('Stopped');
+    }
+    shell.pty.close();
+    await until('both are gone', () => !isAlive(cli) && !isAlive(group));
+  }
 });
 
 test('joined to other programs it leaves the terminal alone, and Ctrl+C ends all of them', async (t) => {
