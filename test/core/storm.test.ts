@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { callBlocking } from '../../src/core/blocking.js';
 import { check } from '../../src/core/errors.js';
@@ -22,21 +22,15 @@ while True:
     time.sleep(0.001)
 `;
 
-test('a wait of 2 s takes 2 s under 1,000 signals a second: descriptor, blocked call, blocked thread', async (t) => {
-  if (!peer(t, 'python3')) return;
-  const folder = mkdtempSync(join(tmpdir(), 'ip-storm-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'fifo');
-  check(native().mkfifo(path, 0o600), 'mkfifo');
-  let signals = 0;
-  const count = (): number => signals++;
-  process.on('SIGWINCH', count);
-  t.after(() => process.off('SIGWINCH', count));
+/** How often it is measured at most: a stretch by signals is there each time, one by other programs on this machine is not. */
+const ROUNDS = 5;
 
+/** Milliseconds that each way to wait for 2 s took, and the signals that came to the other process meanwhile. */
+async function round(t: TestContext, path: string): Promise<{ took: number[]; signals: number }> {
   const blocked = start(t, process.execPath, [fileURLToPath(new URL('./programs/syncStorm.js', import.meta.url))]);
   assert.equal(await blocked.line(), 'ready');
   const storm = start(t, 'python3', ['-c', STORM, String(process.pid), String(blocked.pid)]);
-  t.after(() => storm.process.kill('SIGKILL')); // before the handler above is taken away: hooks run last made first
+  t.after(() => storm.process.kill('SIGKILL')); // before the test's handler is taken away: hooks run last made first
   blocked.say('go');
 
   using counter = new Counter();
@@ -61,6 +55,27 @@ test('a wait of 2 s takes 2 s under 1,000 signals a second: descriptor, blocked 
   storm.process.kill('SIGKILL');
   await storm.ended;
   assert.equal(sync.ended, 'ETIMEDOUT');
-  for (const took of [...times, sync.took]) assert.ok(took >= 2000 && took < 2200, `2000 ms were ${took}`);
-  assert.ok(signals > 100 && sync.signals > 0, `${signals} and ${sync.signals} signals came`);
+  return { took: [...times, sync.took], signals: sync.signals };
+}
+
+test('a wait of 2 s takes 2 s under 1,000 signals a second: descriptor, blocked call, blocked thread', async (t) => {
+  if (!peer(t, 'python3')) return;
+  const folder = mkdtempSync(join(tmpdir(), 'ip-storm-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'fifo');
+  check(native().mkfifo(path, 0o600), 'mkfifo');
+  let signals = 0;
+  const count = (): number => signals++;
+  process.on('SIGWINCH', count);
+  t.after(() => process.off('SIGWINCH', count));
+
+  let least = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let turn = 0; turn < ROUNDS && least.some((took) => took >= 2200); turn++) {
+    signals = 0;
+    const { took, signals: others } = await round(t, path);
+    for (const one of took) assert.ok(one >= 2000, `2000 ms were ${one}`);
+    assert.ok(signals > 100 && others > 0, `${signals} and ${others} signals came`);
+    least = least.map((one, way) => Math.min(one, took[way] as number));
+  }
+  for (const took of least) assert.ok(took < 2200, `2000 ms were never less than ${took}`);
 });
