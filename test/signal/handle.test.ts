@@ -160,6 +160,19 @@ test('ignore and restoreDefault say what was there before, and give it back', as
   real.restore();
 });
 
+test('what already waits when its signal is begun to be ignored is discarded', () => {
+  for (const sig of ['SIGUSR2', 'SIGRTMIN+3']) {
+    const held = signal.hold(sig);
+    signal.kill(pid, sig);
+    assert.deepEqual(signal.pending(), [sig]);
+    const ignored = signal.ignore(sig);
+    assert.deepEqual(signal.pending(), []);
+    ignored.restore();
+    assert.equal(signal.disposition(sig), 'default');
+    held.release(); // what waited would end this process now
+  }
+});
+
 test('a handler that is closed while the signal is ignored leaves it ignored', () => {
   const handler = signal.handle('SIGUSR2', () => {});
   const ignored = signal.ignore('SIGUSR2');

@@ -74,6 +74,28 @@ test('signals of other programs arrive: procps’ kill with a value, python’s 
   assert.deepEqual([aimed.code, aimed.pid], ['SI_TKILL', perl.pid]);
 });
 
+const FORGES = `
+import ctypes, struct, sys
+pid, number = int(sys.argv[1]), int(sys.argv[2])
+libc = ctypes.CDLL(None, use_errno=True)
+for code in (0, 0x80, -6, -1): # SI_USER, SI_KERNEL, SI_TKILL, SI_QUEUE
+    info = ctypes.create_string_buffer(struct.pack('iiiiiIq', number, 0, code, 0, 1, 4321, 5), 128)
+    done = libc.syscall(129, pid, number, info) # rt_sigqueueinfo
+    print(code, 0 if done == 0 else ctypes.get_errno(), flush=True)
+`;
+
+test('another process cannot pretend that the kernel or kill(2) sent a signal, but any sender with SI_QUEUE', async (t) => {
+  if (process.arch !== 'x64') return skip(t, 'x64');
+  if (!peer(t, 'python3')) return;
+  const signals = receiver(t, ['SIGRTMIN+1']);
+  const python = start(t, 'python3', ['-c', FORGES, String(pid), String(FIRST)]);
+  for (const refused of ['0', '128', '-6']) assert.equal(await python.line(), `${refused} 1`, 'EPERM');
+  assert.equal(await python.line(), '-1 0');
+  const forged = await signals.receive();
+  assert.deepEqual([forged.code, forged.pid, forged.uid, forged.value], ['SI_QUEUE', 1, 4321, 5]);
+  assert.equal(signals.tryReceive(), undefined);
+});
+
 test('the lowest number comes first, and those of one number in their order', (t) => {
   const signals = receiver(t, ['SIGRTMIN+3', 'SIGRTMIN+1', 'SIGRTMIN+2']);
   for (const [offset, value] of [
