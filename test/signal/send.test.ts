@@ -125,6 +125,7 @@ test('at the receiver’s RLIMIT_SIGPENDING tryQueue is false, queue is EAGAIN, 
     syscall: 'sigqueue',
     hint: /RLIMIT_SIGPENDING allows \(ulimit -i\)/,
   });
+  signal.kill(python.pid, number); // kill(2) says nothing of the full queue, and what waits is as it was
   process.kill(python.pid, 'SIGCONT');
   for (let value = 0; value < taken; value++) assert.equal((await python.line()).split(' ')[4], String(value));
 });
