@@ -70,7 +70,7 @@ test('what cannot be meant is refused, and nothing is sent', () => {
     assert.throws(() => call(process.pid, 'SIGKILL', undefined as never), { code: 'ERR_INTERPROC_ARGUMENT' });
     assert.throws(() => call(process.pid, 65, 1), { code: 'ERR_INTERPROC_RANGE' });
   }
-  for (const pid of [0, -1, 1.5, -process.pid, 2 ** 22 + 1]) {
+  for (const pid of [0, -1, 1.5, -process.pid, 2 ** 22 + 1, -(2 ** 31), 2 ** 31, Number.NaN]) {
     assert.throws(() => signal.kill(pid, 'SIGKILL'), {
       name: 'RangeError',
       code: 'ERR_INTERPROC_RANGE',
