@@ -32,16 +32,21 @@ function isJoined(fd: number): boolean {
 
 /** Whether a shell has put this process, alone, into the foreground of a terminal. */
 function hasTerminal(): boolean {
-  try {
-    return processGroup() === process.pid && foreground() === process.pid && !isJoined(0) && !isJoined(1);
-  } catch {
-    return false; // there is none
-  }
+  return processGroup() === process.pid && hasForeground(process.pid) && !isJoined(0) && !isJoined(1);
 }
 
-/** Takes the terminal back from the job, if it has it. */
+/** Takes the terminal back from the job, if it has it, and if there still is one. */
 function takeTerminal(job: Pipeline): void {
-  if (foreground() === job.group) setForeground();
+  if (hasForeground(job.group)) setForeground();
+}
+
+/** Whether this group has the terminal; nobody has after a hang-up. */
+function hasForeground(group: number): boolean {
+  try {
+    return foreground() === group;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a process is stopped, or about to be. */
@@ -65,14 +70,14 @@ async function shareStops(job: Pipeline): Promise<void> {
   for await (const { state, signal } of job.changes()) {
     if (state !== 'stopped') continue;
     // It wanted the terminal in the background, and the shell has brought us to the foreground meanwhile.
-    if (signal !== 'SIGTSTP' && signal !== 'SIGSTOP' && foreground() === processGroup()) {
+    if (signal !== 'SIGTSTP' && signal !== 'SIGSTOP' && hasForeground(processGroup())) {
       job.foreground();
       continue;
     }
     takeTerminal(job);
     raise(signal !== null && STOPS.includes(signal) ? signal : 'SIGSTOP');
     // Here it goes on after SIGCONT.
-    if (foreground() === processGroup()) job.foreground();
+    if (hasForeground(processGroup())) job.foreground();
     else job.continue();
   }
 }

@@ -1,5 +1,6 @@
 /** The pipe between two stages, as it can be looked at while it carries bytes. */
 import { F_GETPIPE_SZ, native } from '../../sys/index.js';
+import type { IpcError } from '../../core/errors.js';
 import { statusOf } from '../../core/files.js';
 import type { Child } from '../../proc/index.js';
 import type { Tap } from './tap.js';
@@ -19,16 +20,17 @@ export class Edge {
   readonly #begun = performance.now();
   #ended: number | undefined;
   #from: Child | undefined;
-  /** Resolves when everything has passed the tap; at once without one. @internal */
-  readonly passed: Promise<unknown>;
+  /** Resolves when everything has passed the tap, with the error if it broke off; at once without one. @internal */
+  readonly passed: Promise<IpcError | undefined>;
 
   /** @internal */
   constructor(writer: number, tap: Tap | undefined) {
     this.#inode = statusOf(writer).ino;
     this.#tap = tap;
-    const ended: Promise<unknown> = tap?.ended ?? Promise.resolve();
-    this.passed = ended.then(() => {
+    const ended: Promise<IpcError | undefined> = tap?.ended ?? Promise.resolve(undefined);
+    this.passed = ended.then((why) => {
       this.#ended = performance.now();
+      return why;
     });
   }
 

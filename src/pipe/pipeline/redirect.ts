@@ -1,6 +1,6 @@
 /** The redirections of one stage, in their order, as dup2(2) and open(2) would do them one after the other in a shell's child. */
 import { constants } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { native } from '../../sys/index.js';
 import { argumentError, check, IpcError } from '../../core/errors.js';
 import { ENXIO } from '../../core/errno.js';
@@ -45,18 +45,19 @@ function open(way: keyof typeof FLAGS, path: string): number {
 /**
  * Changes `fds`, by number in the child, as the redirections say.
  *
- * @param folder where relative paths begin
+ * @param folder where relative paths begin; this process's own if `undefined`
  * @param opened gets what was opened; the caller closes it once the stage runs
  */
 export function applyRedirects(
   fds: Record<number, ChildDescriptor>,
   redirects: readonly Redirect[],
-  folder: string,
+  folder: string | undefined,
   opened: number[],
 ): void {
   for (const redirect of redirects) {
     if ('open' in redirect) {
-      const fd = open(redirect.open, resolve(folder, redirect.path));
+      const here = folder === undefined || isAbsolute(redirect.path);
+      const fd = open(redirect.open, here ? redirect.path : join(folder, redirect.path));
       opened.push(fd);
       fds[redirect.fd] = fd;
     } else {

@@ -46,6 +46,7 @@ export interface Parts {
 /** How often to look whether what a stage has left in its group is gone. */
 const LEFT_MS = 20;
 const KILLED = 128;
+const SIGKILL = 9;
 const SIGCONT = 18;
 
 /** Processes that are joined by pipes, as one job. */
@@ -82,6 +83,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     });
     this.#ended.catch(() => {}); // told by wait()
     for (const flow of parts.flows) flow.done.catch((why) => this.end(why));
+    for (const edge of parts.edges) void edge.passed.then((why) => why && this.end(why));
   }
 
   /** The stages: what each was started with, and its pid. */
@@ -162,12 +164,9 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   kill(sig: SignalName | number = 'SIGTERM'): boolean {
     const number = sig === 0 ? 0 : toNumber(sig);
     if (this.ended) return false;
+    if (this.group === 0) for (const stage of this.#parts.stages) stage.kill(number);
+    else check(native().kill(-this.group, number), 'kill', { object: `group ${this.group}` });
     if (number === SIGCONT) this.#continued++;
-    if (this.group === 0) {
-      for (const stage of this.#parts.stages) stage.kill(number);
-    } else {
-      check(native().kill(-this.group, number), 'kill', { object: `group ${this.group}` });
-    }
     return true;
   }
 
@@ -218,17 +217,27 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     if (this.#why !== undefined || this.#over) return;
     this.#why = why;
     if (!this.ended) {
-      this.kill(this.#parts.killSignal);
-      this.kill('SIGCONT');
-      this.#grace = setTimeout(() => this.#killAll(), this.#parts.graceMs);
+      this.#send(this.#parts.killSignal);
+      this.#send(SIGCONT);
+      this.#grace = setTimeout(() => this.#send(SIGKILL), this.#parts.graceMs);
     }
     // After the signal: who reads the end of an input that broke off must not take it for the whole.
     for (const flow of this.#parts.flows) flow.abandon();
   }
 
-  #killAll(): void {
-    if (this.group === 0) for (const stage of this.#parts.stages) stage.kill(toNumber('SIGKILL'));
-    else native().kill(-this.group, toNumber('SIGKILL')); // its leader is ours and not waited for yet: the number is that group's
+  /** As `kill`, where nobody could be told: a stage that has become another user's, as sudo(8) does, is waited for then. */
+  #send(number: number): void {
+    if (this.group !== 0) {
+      native().kill(-this.group, number); // its leader is ours and not waited for yet: the number is that group's
+      return;
+    }
+    for (const stage of this.#parts.stages) {
+      try {
+        stage.kill(number);
+      } catch {
+        // EPERM
+      }
+    }
   }
 
   /**
@@ -245,7 +254,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     if (this.#over) return;
     this.#why ??= closedError(`the pipeline ${this.#parts.line}`);
     for (const flow of this.#parts.flows) flow.abandon();
-    if (!this.ended) this.#killAll();
+    if (!this.ended) this.#send(SIGKILL);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,4 @@
 /** Starting the stages one after the other, each joined to the next by one pipe(2) that nobody else keeps open. */
-import { resolve } from 'node:path';
 import { native } from '../../sys/index.js';
 import type { ChildDescriptor } from '../../proc/index.js';
 import { toNumber } from '../../signal/index.js';
@@ -72,7 +71,7 @@ function startStage(
   const fds: Record<number, ChildDescriptor> = { 0: from, 1: to, 2: plan.error.child };
   const opened: number[] = [];
   try {
-    applyRedirects(fds, redirects, resolve(cwd ?? '.'), opened);
+    applyRedirects(fds, redirects, cwd, opened);
     return new RunningStage(argv, {
       fds,
       ...(env === undefined ? {} : { env }),
