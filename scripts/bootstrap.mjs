@@ -3,6 +3,6 @@
 import { prepared } from './lib/prepared.mjs';
 
 prepared(async () => {
-  const { main } = await import('../dist/src/cli/main.js');
+  const { main } = await import('../dist/bundle/cli/main.js');
   process.exitCode = await main(process.argv.slice(2));
-});
+}, 'the command line');

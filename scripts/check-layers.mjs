@@ -3,13 +3,12 @@
 // Besides, in src/:
 // - a family is reached from outside through its index.ts only, and families do not depend on each other in a circle
 // - only src/sys may load the addon, so only there is node-gyp-build imported
-// - no other package is imported, except by src/cli those that package.json declares for it, and by a family those named below
+// - no other package is imported, except those that are named below for src/cli, which are bundled with it, and for a family
 // - modules of Node are named with `node:`, and node:process is not imported, only used as the global: an import of it
 //   evaluates process.stdin, which makes standard input non-blocking
 // - nothing is awaited at the top of a module, so that require() works
 //
 //   node scripts/check-layers.mjs [FOLDER]
-import { readFileSync } from 'node:fs';
 import { dirname, join, normalize, sep } from 'node:path';
 import { SyntaxKind } from 'typescript/unstable/ast';
 import { openProgram, report, walk } from './lib/program.mjs';
@@ -91,18 +90,14 @@ function faultOfInnerImport(from, to) {
   return undefined;
 }
 
-/** Packages that a family may use, beside those of the command line. */
-const OF_FAMILIES = { unbash: 'pipe' };
+/** Packages, each with the folder that may use it. */
+const PACKAGES = { commander: 'cli', 'cli-table3': 'cli', 'cli-progress': 'cli', unbash: 'pipe' };
 
-function faultOfPackage(from, name, forTheCommandLine) {
+function faultOfPackage(from, name) {
   if (name === 'node-gyp-build') return folderOf(from) === 'sys' ? undefined : 'only src/sys loads the addon';
-  if (name in OF_FAMILIES) {
-    return folderOf(from) === OF_FAMILIES[name]
-      ? undefined
-      : `the package ${name} is for src/${OF_FAMILIES[name]} only`;
-  }
-  if (!forTheCommandLine.includes(name)) return `the package ${name} is not one that src/ may use`;
-  return folderOf(from) === 'cli' ? undefined : `the package ${name} is for src/cli only`;
+  const owner = PACKAGES[name];
+  if (owner === undefined) return `the package ${name} is not one that src/ may use`;
+  return folderOf(from) === owner ? undefined : `the package ${name} is for src/${owner} only`;
 }
 
 /** A circle among families, as the names along it, or undefined. */
@@ -125,10 +120,7 @@ function circle(edges) {
   return undefined;
 }
 
-const { base, files, at, close } = openProgram(process.argv[2] ?? root);
-const forTheCommandLine = Object.keys(
-  JSON.parse(readFileSync(join(base, 'package.json'), 'utf8')).optionalDependencies ?? {},
-);
+const { files, at, close } = openProgram(process.argv[2] ?? root);
 const faults = [];
 const families = new Map();
 
@@ -148,7 +140,7 @@ for (const file of files) {
       }
     } else {
       const name = module.split('/', module.startsWith('@') ? 2 : 1).join('/');
-      say(faultOfPackage(file.name, name, forTheCommandLine));
+      say(faultOfPackage(file.name, name));
     }
   }
 }

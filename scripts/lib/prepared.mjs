@@ -6,8 +6,9 @@ import { missingPlatform } from './requirements.mjs';
 /**
  * Sets up what is missing and then calls `then`. If that cannot be, says why on stderr and exits with 1.
  * @param {() => unknown} then
+ * @param {'everything' | 'the command line'} part what of the build `then` runs
  */
-export async function prepared(then) {
+export async function prepared(then, part = 'everything') {
   const missing = missingPlatform();
   if (missing) {
     process.stderr.write(`${missing}\n`);
@@ -15,7 +16,7 @@ export async function prepared(then) {
   }
   const { SetUpError, setUp } = await import('./setup.mjs');
   try {
-    await setUp();
+    await setUp(part);
   } catch (error) {
     process.stderr.write(`${error instanceof SetUpError ? error.message : error.stack}\n`);
     process.exit(1);

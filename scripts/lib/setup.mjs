@@ -18,15 +18,16 @@ function say(text) {
   process.stderr.write(`interproc: ${text}\n`);
 }
 
-const allIsCurrent = () => installIsCurrent(root) && addonIsCurrent() && typescriptIsCurrent(root);
+const allIsCurrent = (part) => installIsCurrent(root) && addonIsCurrent() && typescriptIsCurrent(root, part);
 
 /**
  * Does what is needed and no more: when nothing has changed it takes a few dozen milliseconds, no lock, and writes
  * nothing. Rejects with a {@link SetUpError} when something is missing or does not compile.
+ * @param {'everything' | 'the command line'} part what is going to run
  */
-export async function setUp() {
+export async function setUp(part) {
   if (!findCompiler()) throw new SetUpError(NO_COMPILER);
-  if (allIsCurrent()) return;
+  if (allIsCurrent(part)) return;
 
   try {
     accessSync(root, constants.W_OK);
@@ -51,9 +52,9 @@ export async function setUp() {
       say('compiling the addon');
       if (!buildAddon()) faults.push('the addon');
     }
-    if (!typescriptIsCurrent(root)) {
+    if (!typescriptIsCurrent(root, part)) {
       say('compiling TypeScript');
-      if (!buildTypescript(root)) faults.push('TypeScript');
+      if (!(await buildTypescript(root))) faults.push('TypeScript');
     }
     if (faults.length > 0) throw new SetUpError(`interproc: ${faults.join(' and ')} did not compile`);
   } finally {

@@ -1,4 +1,4 @@
-// Compiles src, test, bench and examples into dist/, and knows when that is not needed.
+// Compiles src, test, bench and examples into dist/, bundles the command line there, and knows when that is not needed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -13,10 +13,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { bundle } from './bundle.mjs';
 
-const SOURCE_FOLDERS = ['src', 'test', 'bench', 'examples'];
+/** What is looked at before something runs, as folders: the sources that it comes from, and the outputs. */
+const PARTS = {
+  everything: { sources: ['src', 'test', 'bench', 'examples'], outputs: '' },
+  'the command line': { sources: ['src'], outputs: 'bundle/' },
+};
 const STAMP = '.stamp';
-const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json'];
+const SETTINGS = ['tsconfig.json', 'package.json', 'package-lock.json', 'scripts/lib/bundle.mjs'];
+/** How slowly the clock of ctimes may tick: a jiffy has 10 ms at most. */
+const CTIME_TICKS_MS = 20;
 
 /** The files below a folder, as paths relative to it, sorted. */
 function filesBelow(folder, inside = '') {
@@ -29,30 +36,52 @@ function filesBelow(folder, inside = '') {
   return files.sort();
 }
 
-/** Everything that decides what the compiler makes: the sources, their names, the settings, the compiler's version. */
+/** The names of everything that decides what is made: the settings, among them the compiler's version, and the sources. */
+function inputs(root, { sources }) {
+  const found = sources.flatMap((folder) => filesBelow(`${root}/${folder}`, `${folder}/`));
+  return [...SETTINGS, ...found.filter((file) => file.endsWith('.ts'))];
+}
+
+/** The inputs by name and content. */
 function fingerprint(root) {
   const hash = createHash('sha256');
-  const sources = SOURCE_FOLDERS.flatMap((folder) => filesBelow(`${root}/${folder}`, `${folder}/`));
-  for (const name of [...SETTINGS, ...sources.filter((file) => file.endsWith('.ts'))]) {
-    hash.update(`\n${name}\n`).update(readFileSync(`${root}/${name}`));
-  }
+  for (const name of inputs(root, PARTS.everything)) hash.update(`\n${name}\n`).update(readFileSync(`${root}/${name}`));
   return hash.digest('hex');
 }
 
+/**
+ * The inputs by what changes whenever their content does, and costs a tenth of reading them: nobody can set a ctime. A file that
+ * was changed at `now` or just before may change again in the same tick of the clock, so it has no mark yet.
+ */
+function marks(root, part, now = Infinity) {
+  const lines = inputs(root, part).map((name) => {
+    const { size, ino, ctimeMs } = lstatSync(`${root}/${name}`);
+    return `${name} ${ctimeMs > now - CTIME_TICKS_MS ? 'unknown' : `${size} ${ino} ${ctimeMs}`}`;
+  });
+  return lines.join('\n');
+}
+
 /** The outputs as they are on disk, one line each: enough to see one that was changed, lost or added by hand. */
-function describe(dist) {
-  const lines = filesBelow(dist).map((name) => {
+function describe(dist, { outputs }) {
+  const lines = filesBelow(`${dist}/${outputs}`, outputs).map((name) => {
     const { size, mtimeMs } = lstatSync(`${dist}/${name}`);
     return name === STAMP ? '' : `${name} ${size} ${mtimeMs}`;
   });
   return lines.filter(Boolean).join('\n');
 }
 
-/** Says whether dist/ is what the sources would compile to, with nothing missing, changed or left over. */
-export function typescriptIsCurrent(root) {
+const ofEachPart = (make) => Object.fromEntries(Object.entries(PARTS).map(([name, part]) => [name, make(part)]));
+
+/**
+ * Says whether dist/ is what the sources would compile to, with nothing missing, changed or left over.
+ * @param {'everything' | 'the command line'} name what of it is asked for
+ */
+export function typescriptIsCurrent(root, name) {
   const dist = join(root, 'dist');
   try {
-    return readFileSync(join(dist, STAMP), 'utf8') === `${fingerprint(root)}\n${describe(dist)}`;
+    const stamp = JSON.parse(readFileSync(join(dist, STAMP), 'utf8'));
+    if (stamp.outputs[name] !== describe(dist, PARTS[name])) return false;
+    return stamp.marks[name] === marks(root, PARTS[name]) || stamp.digest === fingerprint(root);
   } catch {
     return false;
   }
@@ -62,12 +91,13 @@ export function typescriptIsCurrent(root) {
  * Compiles into a folder beside dist/ and moves what changed into place file by file, each by a rename: a program that
  * runs from dist/ meanwhile never reads half a file. Outputs of sources that are gone are removed.
  * Files with type errors are emitted all the same, but the build has failed and leaves no stamp.
- * @returns {boolean} whether the sources have no error (the compiler has printed them on stderr)
+ * @returns {Promise<boolean>} whether the sources have no error (the compiler has printed them on stderr)
  */
-export function buildTypescript(root) {
+export async function buildTypescript(root) {
   const dist = join(root, 'dist');
   const next = join(root, '.dist-next');
-  const digest = fingerprint(root);
+  const now = Date.now();
+  const before = { marks: ofEachPart((part) => marks(root, part, now)), digest: fingerprint(root) };
   rmSync(join(dist, STAMP), { force: true });
   rmSync(next, { recursive: true, force: true });
   try {
@@ -76,9 +106,11 @@ export function buildTypescript(root) {
       cwd: root,
       stdio: ['ignore', 2, 2],
     });
+    if (run.status === 0) await bundle(next);
     moveInto(next, dist);
     if (run.status !== 0) return false;
-    writeFileSync(join(next, STAMP), `${digest}\n${describe(dist)}`);
+    const outputs = ofEachPart((part) => describe(dist, part));
+    writeFileSync(join(next, STAMP), JSON.stringify({ ...before, outputs }));
     renameSync(join(next, STAMP), join(dist, STAMP));
     return true;
   } finally {

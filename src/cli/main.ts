@@ -101,7 +101,8 @@ async function commandsFor(
   asked: string | undefined,
   run: (verb: Verb, command: Command) => Promise<void>,
 ): Promise<Command> {
-  const { Command } = await import('commander');
+  const loading = VERBS.find(({ name }) => name === asked)?.load();
+  const [{ Command }, loaded] = await Promise.all([import('commander'), loading]);
   const program = new Command('interproc');
   program
     .description('Linux interprocess communication: one channel over every mechanism, chosen by URL')
@@ -118,8 +119,8 @@ async function commandsFor(
       .description(listed.summary)
       .usage(listed.usage);
     command.showHelpAfterError(`(interproc ${listed.name} --help explains it)`);
-    if (listed.name !== asked) continue;
-    const { verb } = await listed.load();
+    if (listed.name !== asked || loaded === undefined) continue;
+    const { verb } = loaded;
     verb.define(command);
     command.action(() => run(verb, command));
   }

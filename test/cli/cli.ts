@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { syscallOf, until } from '../support/proc.js';
 
 /** The built command line. */
-export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 
 /** What came of it. */
 export interface Outcome {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, symlinkSync } from 'node:fs';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { main } from '../../src/cli/main.js';
 import { temporaryFolder } from '../support/folder.js';
 import { MAIN, run } from './cli.js';
 
-const VERBS = ['tour', 'send', 'receive', 'relay', 'signals', 'kill', 'trap', 'mkfifo', 'mknod'];
+const VERBS = ['tour', 'send', 'receive', 'relay', 'run', 'signals', 'kill', 'trap', 'mkfifo', 'mknod'];
 
 test('help lists every verb, and each verb explains itself with an example', async (t) => {
   const { code, stdout } = await run(t, ['--help']);
@@ -101,20 +100,6 @@ test('it runs through a symbolic link, as package managers install it', (t) => {
   const { status, stdout } = spawnSync(process.execPath, [link, '--version'], { encoding: 'utf8' });
   assert.equal(status, 0);
   assert.match(stdout, /^\d/);
-});
-
-test('without the packages of the command line it says in one line what to install', (t) => {
-  const folder = temporaryFolder(t);
-  cpSync(fileURLToPath(new URL('../../src', import.meta.url)), join(folder, 'dist', 'src'), { recursive: true });
-  cpSync(fileURLToPath(new URL('../../../package.json', import.meta.url)), join(folder, 'package.json'));
-  const { status, stderr } = spawnSync(process.execPath, [join(folder, 'dist/src/cli/main.js'), 'tour'], {
-    encoding: 'utf8',
-  });
-  assert.match(
-    stderr,
-    /^interproc tour: the command line needs a package that is not installed: npm install commander@14[.\d]*\n$/,
-  );
-  assert.equal(status, 1);
 });
 
 test('a reader that leaves early ends it without a word', () => {

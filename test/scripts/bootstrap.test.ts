@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { constants, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { LACKING } from '../support/skips.js';
-import { Checkout, type Ended, finish, start } from './checkout.js';
+import { Checkout, type Ended, finish, runScript, start } from './checkout.js';
 
 const ONE_LINE = /^interproc: .+\n$/;
 
@@ -34,7 +44,12 @@ describe('a checkout that is set up', () => {
   });
 
   test('installs nothing and builds nothing the second time, and says nothing', async () => {
-    const made = ['dist/src/cli/main.js', 'build/Release/interproc.node', 'node_modules/.interproc-installed.json'];
+    const made = [
+      'dist/src/cli/main.js',
+      'dist/bundle/cli/main.js',
+      'build/Release/interproc.node',
+      'node_modules/.interproc-installed.json',
+    ];
     const times = () => made.map((name) => statSync(checkout.path(name)).mtimeMs);
     const earlier = times();
     const ended = await checkout.run();
@@ -57,6 +72,18 @@ describe('a checkout that is set up', () => {
     assert.equal(answer(await checkout.run()).addon, 'third');
   });
 
+  test('notices an edit that leaves length and time of the file as they were', async () => {
+    const file = checkout.path('src/cli/main.ts');
+    const { atime, mtime } = statSync(file);
+    const source = readFileSync(file, 'utf8');
+    const { typescript } = answer(await checkout.run());
+    const other = typescript.toUpperCase();
+    writeFileSync(file, source.replace(`'${typescript}'`, `'${other}'`));
+    utimesSync(file, atime, mtime);
+    assert.equal(answer(await checkout.run()).typescript, other);
+    writeFileSync(file, source);
+  });
+
   test('compiles again for another compiler', async () => {
     const compiler = join(checkout.outside, 'another cc');
     writeFileSync(compiler, '#!/bin/sh\n[ "$1" = --version ] && echo another && exit\nexec cc "$@"\n', { mode: 0o755 });
@@ -67,20 +94,28 @@ describe('a checkout that is set up', () => {
   });
 
   test('removes what a removed source had become, and makes again what was changed or lost in dist', async () => {
+    const build = async (): Promise<void> => {
+      const { code, stderr } = await runScript('build.mjs', [], checkout.folder);
+      assert.equal(code, 0, stderr);
+    };
     checkout.write('test/gone.test.ts', 'export const gone = 1;\n');
     answer(await checkout.run());
+    await build();
     assert.ok(statSync(checkout.path('dist/test/gone.test.js')));
 
     unlinkSync(checkout.path('test/gone.test.ts'));
-    answer(await checkout.run());
+    await build();
     assert.throws(() => statSync(checkout.path('dist/test')), { code: 'ENOENT' });
 
+    checkout.write('dist/bundle/cli/main.js', 'export const main = () => process.exit(9);\n');
+    answer(await checkout.run());
+    unlinkSync(checkout.path('dist/bundle/cli/main.js'));
+    answer(await checkout.run());
     checkout.write('dist/src/cli/main.js', 'export const main = () => process.exit(9);\n');
-    answer(await checkout.run());
-    unlinkSync(checkout.path('dist/src/cli/main.js'));
-    answer(await checkout.run());
+    await build();
+    assert.doesNotMatch(readFileSync(checkout.path('dist/src/cli/main.js'), 'utf8'), /exit\(9\)/);
     checkout.write('dist/test/left.test.js', '');
-    answer(await checkout.run());
+    await build();
     assert.throws(() => statSync(checkout.path('dist/test')), { code: 'ENOENT' });
   });
 

@@ -15,7 +15,6 @@ const GOOD: Record<string, string> = {
     name: 'x',
     version: '1.0.0',
     type: 'module',
-    optionalDependencies: { commander: '14' },
   }),
   'src/sys/index.ts': "import load from 'node-gyp-build';\nexport const native = load;\n",
   'src/core/errors.ts': "import { native } from '../sys/index.js';\n/** An error. */\nexport const errors = native;\n",
@@ -186,7 +185,7 @@ describe('the check of the lock file', () => {
   const lockFile = (entry: object) =>
     JSON.stringify({
       packages: {
-        '': { version: '1.0.0', optionalDependencies: { commander: '14' } },
+        '': { version: '1.0.0', devDependencies: { commander: '14' } },
         'node_modules/commander': entry,
       },
     });

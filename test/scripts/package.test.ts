@@ -5,6 +5,10 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Ended, finish, root, start } from './checkout.js';
 
+const MANIFEST = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, string | Record<string, string>>;
+  bin: { interproc: string };
+};
 const DEPENDENCIES = ['node-gyp-build', 'node-api-headers'];
 
 describe('the package that is published', () => {
@@ -32,11 +36,11 @@ describe('the package that is published', () => {
   const node = (...argv: string[]): Promise<Ended> => finish(start(process.execPath, argv, { cwd: folder }));
 
   test('holds every file that package.json names', () => {
-    const { exports, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const { exports, bin } = MANIFEST;
     const named = Object.values(exports).flatMap((entry) =>
       typeof entry === 'string' ? entry : Object.values(entry as object),
     );
-    for (const file of [...named, ...Object.values(bin as object)]) {
+    for (const file of [...named, ...Object.values(bin)]) {
       assert.ok(files.includes(file.replace(/^\.\//, '')), `${file} is missing`);
     }
   });
@@ -60,6 +64,17 @@ describe('the package that is published', () => {
     assert.equal(built.code, 0, built.stderr);
     assert.equal(built.stdout + built.stderr, '');
     assert.equal((await node('--input-type=module', '-e', use)).stderr, '');
+  });
+
+  test('brings a command line that needs no other package, and says whose code is in it', async () => {
+    const main = join('node_modules/interproc', MANIFEST.bin.interproc);
+    const shown = await node(main, 'run', "echo 'two words' | cat");
+    assert.deepEqual([shown.code, shown.stdout, shown.stderr], [0, 'two words\n', '']);
+    assert.match((await node(main, 'signals')).stdout, /SIGUSR1/);
+    const licenses = readFileSync(join(folder, dirname(main), 'LICENSES.txt'), 'utf8');
+    for (const name of ['commander', 'cli-table3', 'cli-progress', 'unbash', 'string-width']) {
+      assert.match(licenses, new RegExp(`^${name} \\d.*\\(\\w+\\)$`, 'm'));
+    }
   });
 
   test('builds its addon where a package manager links packages together', async () => {
