@@ -15,6 +15,7 @@ const GOOD: Record<string, string> = {
     name: 'x',
     version: '1.0.0',
     type: 'module',
+    devDependencies: { commander: '14' },
   }),
   'src/sys/index.ts': "import load from 'node-gyp-build';\nexport const native = load;\n",
   'src/core/errors.ts': "import { native } from '../sys/index.js';\n/** An error. */\nexport const errors = native;\n",
