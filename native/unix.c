@@ -140,6 +140,9 @@ static napi_value unix_peer_credentials(napi_env env, napi_callback_info info) {
   return ip_result(env, 0);
 }
 
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4 /* since Linux 6.5 */
+#endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* since Linux 6.5; the same number wherever SO_PEERCRED is 17 */
 #endif
@@ -169,7 +172,7 @@ static napi_value unix_getsockname(napi_env env, napi_callback_info info) {
 
 typedef union {
   struct cmsghdr align;
-  char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+  char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
 } control_buffer;
 
 /* sendmsg(fd, bytes, offset, length, descriptors as Int32Array, credentials as Int32Array: pid, uid, gid, or none, flags). */
@@ -211,13 +214,13 @@ static napi_value unix_sendmsg(napi_env env, napi_callback_info info) {
   return ip_answer(env, sendmsg(ip_int32(env, args[0]), &message, ip_int32(env, args[6]) | MSG_NOSIGNAL));
 }
 
-/* recvmsg(fd, bytes, offset, length, answer as Int32Array of at least 6 + 253): the length.
-   answer: flags, number of descriptors, credentials present, pid, uid, gid, the descriptors. */
+/* recvmsg(fd, bytes, offset, length, answer as Int32Array of at least 7 + 253): the length.
+   answer: flags, number of descriptors, credentials present, pid, uid, gid, pidfd of the sender or -1, the descriptors. */
 static napi_value unix_recvmsg(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(5);
   struct iovec part;
   uint8_t *bytes;
-  int32_t *answer = ip_array(env, args[4], napi_int32_array, 6 + MOST_DESCRIPTORS, NULL);
+  int32_t *answer = ip_array(env, args[4], napi_int32_array, 7 + MOST_DESCRIPTORS, NULL);
   if (answer == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) {
     return ip_result(env, -EFAULT);
   }
@@ -230,11 +233,12 @@ static napi_value unix_recvmsg(napi_env env, napi_callback_info info) {
   answer[0] = message.msg_flags;
   answer[1] = 0;
   answer[2] = 0;
+  answer[6] = -1;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET) continue;
     if (header->cmsg_type == SCM_RIGHTS) {
       size_t size = header->cmsg_len - CMSG_LEN(0);
-      memcpy(answer + 6 + answer[1], CMSG_DATA(header), size);
+      memcpy(answer + 7 + answer[1], CMSG_DATA(header), size);
       answer[1] += (int32_t)(size / sizeof(int));
     } else if (header->cmsg_type == SCM_CREDENTIALS) {
       struct ucred sender;
@@ -243,6 +247,8 @@ static napi_value unix_recvmsg(napi_env env, napi_callback_info info) {
       answer[3] = sender.pid;
       answer[4] = (int32_t)sender.uid;
       answer[5] = (int32_t)sender.gid;
+    } else if (header->cmsg_type == SCM_PIDFD) {
+      memcpy(answer + 6, CMSG_DATA(header), sizeof(int));
     }
   }
   return ip_result(env, received);

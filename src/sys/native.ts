@@ -119,7 +119,7 @@ interface UnixCalls {
     credentials: Int32Array,
     flags: number,
   ): Result;
-  /** answer: flags, number of descriptors, credentials present, pid, uid, gid, the descriptors. */
+  /** answer: flags, number of descriptors, credentials present, pid, uid, gid, pidfd of the sender or -1, the descriptors. */
   recvmsg(fd: number, bytes: Uint8Array, offset: number, length: number, answer: Int32Array): Result;
 }
 

@@ -38,18 +38,34 @@ function checkLength(bytes: Uint8Array, what: string): void {
 }
 
 function abstractPlace(name: Uint8Array, address: Address): Place {
-  if (name.length === 0) throw argumentError('an abstract name must not be empty', 'ERR_INTERPROC_NAME');
-  checkLength(name, 'the abstract name');
   const bytes = new Uint8Array(1 + name.length);
   bytes.set(name, 1);
   return { name: bytes, path: undefined, subject: { object: `@${new TextDecoder().decode(name)}` }, address };
 }
 
+function checkAbstract(name: Uint8Array): Uint8Array {
+  if (name.length === 0) throw argumentError('an abstract name must not be empty', 'ERR_INTERPROC_NAME');
+  checkLength(name, 'the abstract name');
+  return name;
+}
+
+/**
+ * Where a socket is that somebody else has bound, from the bytes of its sun_path (getsockname(2)). It may be what we would not
+ * bind: a path of 108 bytes, or the abstract name without a byte.
+ */
+export function placeOf(bound: Uint8Array): Place {
+  if (bound[0] === 0) return abstractPlace(bound.slice(1), bound.slice(1));
+  const end = bound.indexOf(0);
+  const name = end < 0 ? bound.slice() : bound.slice(0, end);
+  const path = new TextDecoder().decode(name);
+  return { name, path, subject: { path }, address: path.startsWith('@') ? `./${path}` : path };
+}
+
 /** What an address stands for. @throws TypeError ERR_INTERPROC_NAME, before any system call */
 export function parseAddress(address: Address): Place {
-  if (address instanceof Uint8Array) return abstractPlace(address, address.slice());
+  if (address instanceof Uint8Array) return abstractPlace(checkAbstract(address), address.slice());
   checkString('address', address);
-  if (address.startsWith('@')) return abstractPlace(encoder.encode(address.slice(1)), address);
+  if (address.startsWith('@')) return abstractPlace(checkAbstract(encoder.encode(address.slice(1))), address);
   const name = encoder.encode(address);
   checkLength(name, 'the path');
   return { name, path: address, subject: { path: address }, address };

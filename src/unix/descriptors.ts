@@ -114,8 +114,9 @@ export function duplicates(descriptors: Int32Array): Int32Array {
   return Int32Array.from(made);
 }
 
-/** Flags, number of descriptors, whether there are credentials, pid, uid, gid, the descriptors. */
-const answer = new Int32Array(6 + MOST_DESCRIPTORS);
+/** Flags, number of descriptors, whether there are credentials, pid, uid, gid, a pidfd, the descriptors. */
+const FIRST_DESCRIPTOR = 7;
+const answer = new Int32Array(FIRST_DESCRIPTOR + MOST_DESCRIPTORS);
 
 /** recvmsg(2): the length or `-errno`. What came along is told by `unpack`. */
 export function receiveMessage(fd: number, buffer: Uint8Array): number {
@@ -125,7 +126,9 @@ export function receiveMessage(fd: number, buffer: Uint8Array): number {
 /** What the last `receiveMessage` brought beside its bytes; throws if a part of it was cut off. */
 export function unpack(data: Uint8Array, subject: ErrorSubject | undefined): Received {
   const at = (index: number): number => answer[index] as number;
-  const fds = Array.from(answer.subarray(6, 6 + at(1)));
+  const fds = Array.from(answer.subarray(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + at(1)));
+  // Nobody here asks for a pidfd of the sender (SO_PASSPIDFD), but an inherited socket may have been set to bring one.
+  if (at(6) >= 0) native().close(at(6));
   if (at(0) & MSG_CTRUNC) {
     closeAll(fds);
     const why = new IpcError({

@@ -8,7 +8,7 @@ import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { setNonBlocking } from '../core/transfer.js';
 import { checkWait, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
-import { type Address, parseAddress, type Place } from './address.js';
+import { type Address, parseAddress, type Place, placeOf } from './address.js';
 import { PathClaim } from './claim.js';
 import { checkInherited } from './inherited.js';
 import { checkPolicy, credentialsOf, isAllowed, type Policy, type PolicyOptions } from './peer.js';
@@ -16,7 +16,10 @@ import { StreamSocket } from './socket.js';
 
 /** How a server listens. */
 export interface ListenOptions extends PolicyOptions {
-  /** Connections that may wait to be accepted, 0 to 2^31 - 1, cut to /proc/sys/net/core/somaxconn; 511 if omitted. */
+  /**
+   * Connections that may wait to be accepted behind the first, 0 to 2^31 - 1, cut to /proc/sys/net/core/somaxconn; 511 if
+   * omitted.
+   */
   backlog?: number;
   /**
    * Permission bits of the socket file, exactly these whatever the umask; 0600 if omitted. Connecting
@@ -27,6 +30,7 @@ export interface ListenOptions extends PolicyOptions {
 
 const trace = traceOf('unix');
 const DEFAULT_BACKLOG = 511;
+const SUN_PATH_BYTES = 108;
 const ECONNABORTED = errnoNumber('ECONNABORTED') as number;
 const TRY_AGAIN = new Set([-EAGAIN, -EINTR, -ECONNABORTED]);
 
@@ -60,13 +64,13 @@ export class StreamListener extends DescriptorHandle {
     } catch (why) {
       return Promise.reject(why);
     }
-    return whenPossible(this, POLLIN, () => this.#next() || undefined, options, this.#accepting());
+    return whenPossible(this, POLLIN, this.#attempt(options), options, this.#accepting());
   }
 
   /** As `accept`, blocking this thread. */
   acceptSync(options?: SyncWaitOptions): StreamSocket {
     checkOptions(options, ['timeoutMs']);
-    return whenPossibleSync(this, POLLIN, () => this.#next() || undefined, options, this.#accepting());
+    return whenPossibleSync(this, POLLIN, this.#attempt(options), options, this.#accepting());
   }
 
   /** As `accept`, if one waits now, else `undefined`. */
@@ -77,24 +81,35 @@ export class StreamListener extends DescriptorHandle {
     }
   }
 
+  /**
+   * One try of a wait. It ends with each refusal, and the wait comes back for the next, so that a peer who connects again and
+   * again keeps the event loop from nothing; only a wait of no time has to go through all who are there.
+   */
+  #attempt(options: SyncWaitOptions | undefined): () => StreamSocket | undefined {
+    return options?.timeoutMs === 0 ? () => this.tryAccept() : () => this.#next() || undefined;
+  }
+
   /** One connection; `undefined` if none waits, false if it was refused. */
   #next(): StreamSocket | undefined | false {
     this.use();
     const accepted = native().accept(this.fd);
     if (TRY_AGAIN.has(accepted)) return undefined;
     const fd = check(accepted, 'accept', this.#place.subject);
-    if (this.#allow !== undefined && !this.#admits(fd, this.#allow)) return false;
+    if (this.#allow !== undefined && !this.#admits(fd, this.#allow)) {
+      this.use(); // The policy may have closed the listener.
+      return false;
+    }
     trace('accept', { ...this.#place.subject, fd });
     return new StreamSocket(fd, `a connection to ${this.#name()}`, this.#place.subject);
   }
 
-  /** Whether the policy admits who has connected; if not, or if it throws, the connection is closed. */
+  /** Whether the policy admits who has connected; if not, or if it throws or closes the listener, the connection is closed. */
   #admits(fd: number, allow: Policy): boolean {
     const { subject } = this.#place;
     let admitted = false;
     const peer = credentialsOf(fd, subject);
     try {
-      admitted = isAllowed(allow, peer);
+      admitted = isAllowed(allow, peer) && !this.closed;
     } finally {
       if (!admitted) {
         native().close(fd);
@@ -214,19 +229,18 @@ export function listen(address: Address, options: ListenOptions = {}): StreamLis
   return new StreamListener(fd, place, claim, options.allow);
 }
 
-/** Where a listening socket is found, from what getsockname(2) says. */
-function placeOf(fd: number, subject: ErrorSubject): Place {
-  const name = new Uint8Array(108);
+/** Where a listening socket is found: getsockname(2). */
+function boundPlace(fd: number, subject: ErrorSubject): Place {
+  const name = new Uint8Array(SUN_PATH_BYTES);
   const length = check(native().getsockname(fd, name), 'getsockname', subject);
-  if (name[0] === 0) return parseAddress(name.slice(1, length));
-  const end = name.indexOf(0);
-  const path = new TextDecoder().decode(name.subarray(0, end < 0 ? length : end));
-  return parseAddress(path.startsWith('@') ? `./${path}` : path);
+  return placeOf(name.subarray(0, length));
 }
 
 /**
  * Takes over a descriptor that this process inherited, or got over another socket, as a listener. It becomes close-on-exec, and
- * non-blocking for everybody who shares it. Its `address` is what it was bound to, `<path>.new` for one of `listen`. `close()` closes this descriptor and leaves the socket file to whoever made it.
+ * non-blocking for everybody who shares it. Its
+ * `address` is what it was bound to, `<path>.new` for one of `listen`. `close()` closes this descriptor and leaves the socket file
+ * to whoever made it.
  *
  * @throws TypeError if it is no listening Unix stream socket; IpcError EBADF
  */
@@ -234,7 +248,7 @@ export function listenerFromFd(fd: number, options: PolicyOptions = {}): StreamL
   checkOptions(options, ['allow']);
   checkPolicy(options.allow);
   const subject = checkInherited(fd, true);
-  const place = placeOf(fd, subject);
+  const place = boundPlace(fd, subject);
   check(native().fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl(F_SETFD)', subject);
   setNonBlocking(fd, true);
   trace('adopt', { ...place.subject, fd });

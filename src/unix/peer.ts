@@ -1,4 +1,5 @@
 /** Who is at the other end: its credentials, its process, and whether it may be there. */
+import { isPromise } from 'node:util/types';
 import { native } from '../sys/index.js';
 import { EINVAL, errnoNumber, ESRCH } from '../core/errno.js';
 import { argumentError, check, type ErrorSubject } from '../core/errors.js';
@@ -27,7 +28,9 @@ export function checkPolicy(allow: unknown): asserts allow is Policy | undefined
 export function isAllowed(allow: Policy, peer: Credentials): boolean {
   const answer: unknown = allow(peer);
   if (typeof answer === 'boolean') return answer;
-  const got = answer instanceof Promise ? 'a promise' : String(answer);
+  // What becomes of it does not matter any more; unheard, its rejection would end the process.
+  if (isPromise(answer)) answer.catch(() => {});
+  const got = isPromise(answer) ? 'a promise' : String(answer);
   throw argumentError(`allow must return true or false at once, got ${got}`);
 }
 
