@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import * as eventfd from '../../src/eventfd/index.js';
+import * as mq from '../../src/mq/index.js';
 import * as pipe from '../../src/pipe/index.js';
+import * as proc from '../../src/proc/index.js';
+import * as shm from '../../src/shm/index.js';
+import { native } from '../../src/sys/index.js';
 import { type Received, type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js';
-import { temporaryFolder } from '../support/folder.js';
+import { randomName, temporaryFolder } from '../support/folder.js';
 import { start, startFixture } from '../support/program.js';
 import { peer } from '../support/skips.js';
 import { bytes, pairFor, socketPath, text } from './support.js';
 
 const O_CLOEXEC = 0o2000000;
+/** unix(7); the number is that of most architectures. */
+const SO_PASSPIDFD = 76;
 
 function closeAll(received: Received | null | undefined): void {
   for (const fd of received?.fds ?? []) closeSync(fd);
@@ -67,6 +74,52 @@ test('one receive brings the descriptors of one send, and no bytes that were sen
     ['two', 2],
     ['after', 0],
   ]);
+});
+
+test('descriptors come with the first byte that they were sent with, however little is read, and not a byte before', (t) => {
+  const { first, second } = pairFor(t);
+  first.sendSync(bytes('plain '));
+  first.sendSync(bytes('one'), { fds: [0] });
+  first.sendSync(bytes('after'));
+  assert.equal(text(second.readSync({ maxBytes: 6 })), 'plain ', 'read() up to there drops nothing');
+  const seen: [string, number][] = [];
+  for (let one = second.tryReceive({ maxBytes: 2 }); one; one = second.tryReceive({ maxBytes: 2 })) {
+    seen.push([text(one.data), one.fds.length]);
+    closeAll(one);
+  }
+  assert.deepEqual(seen, [
+    ['on', 1],
+    ['ea', 0],
+    ['ft', 0],
+    ['er', 0],
+  ]);
+});
+
+test('any kind of descriptor travels', async (t) => {
+  const { first, second } = pairFor(t);
+  const folder = temporaryFolder(t);
+  const name = `/${randomName('kinds')}`;
+  const queue = mq.create(name, { maxMessages: 1, messageSize: 8 });
+  mq.unlink(name);
+  const files = { file: join(folder, 'file'), folder, device: '/dev/null' };
+  writeFileSync(files.file, '');
+  const opened = Object.values(files).map((path) => openSync(path, 'r'));
+  using ends = pipe.create();
+  using pair = stream.pair();
+  using listener = stream.listen(join(folder, 's'));
+  using counter = eventfd.create();
+  using memory = shm.memfd({ size: 4096 });
+  using self = proc.openPid(process.pid);
+  using jobs = queue;
+  const handles = [ends.reader, pair.first, listener, counter, memory, self, jobs];
+  const fds = [...opened, ...handles.map(({ fd }) => fd)];
+  await first.send(bytes('all'), { fds });
+  const received = (await second.receive()) as Received;
+  const target = (fd: number): string => readlinkSync(`/proc/self/fd/${fd}`);
+  assert.deepEqual(received.fds.map(target), fds.map(target));
+  for (const fd of received.fds) assert.equal(flagsOf(fd) & O_CLOEXEC, O_CLOEXEC);
+  closeAll(received);
+  for (const fd of opened) closeSync(fd);
 });
 
 test('253 descriptors fit, 254 are refused before anything is sent', async (t) => {
@@ -139,6 +192,62 @@ test('descriptors are gone when nobody takes them: read by read(), or on their w
   assert.equal(countDescriptors(), before + 2);
   pair.first.sendSync(bytes('y'), { fds: [0, 1, 2, pair.first, pair.second] });
   pair.close();
+  assert.equal(countDescriptors(), before);
+});
+
+test('a socket that was sent over itself is collected by the kernel, and with it what went along', async () => {
+  using ends = pipe.create();
+  const { first, second, close } = stream.pair();
+  first.sendSync(bytes('x'), { fds: [first, second, ends.writer] });
+  second.sendSync(bytes('y'), { fds: [first, second, ends.writer] });
+  ends.writer.close();
+  close();
+  // Nobody has the writer now but messages that nobody can receive: the end is read once they are gone.
+  assert.equal(await ends.reader.read(), null);
+});
+
+test('a pidfd that the kernel adds, since somebody has set an inherited socket so, is not left open', (t) => {
+  openPoller();
+  const { first, second } = pairFor(t);
+  // ENOPROTOOPT before Linux 6.5: nothing is added then.
+  native().setsockopt(second.fd, SO_PASSPIDFD, 1);
+  const before = countDescriptors();
+  second.passCredentials = true;
+  for (const fds of [[], [0], new Array<number>(253).fill(0)]) {
+    first.sendSync(bytes('x'), { fds });
+    const received = second.receiveSync() as Received;
+    assert.equal(received.fds.length, fds.length);
+    assert.equal(received.credentials?.pid, process.pid);
+    closeAll(received);
+    assert.equal(countDescriptors(), before);
+  }
+});
+
+test('aborts aimed at the arrival lose no descriptor in 10,000 rounds', async (t) => {
+  openPoller();
+  const { first, second } = pairFor(t);
+  const before = countDescriptors();
+  let [arrived, aborted] = [0, 0];
+  const rounds = 10_000;
+  for (let round = 0; round < rounds; round++) {
+    const abort = new AbortController();
+    const receive = second.receive({ signal: abort.signal });
+    const turn = round % 3;
+    if (turn === 0) abort.abort();
+    first.sendSync(bytes('x'), { fds: [0] });
+    if (turn === 1) abort.abort();
+    if (turn === 2) setImmediate(() => abort.abort());
+    const got = await receive.catch(() => undefined);
+    if (got === undefined) aborted++;
+    arrived += got?.fds.length ?? 0;
+    closeAll(got);
+  }
+  for (let left = second.tryReceive(); left; left = second.tryReceive()) {
+    arrived += left.fds.length;
+    closeAll(left);
+  }
+  assert.ok(aborted > 0 && aborted < rounds);
+  assert.equal(arrived, rounds);
   assert.equal(countDescriptors(), before);
 });
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { type Credentials, type StreamSocket, stream } from '../../src/unix/index.js';
+import { type Credentials, type StreamListener, type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
+import { randomName } from '../support/folder.js';
 import { killed, type Program, start } from '../support/program.js';
 import { peer, skip } from '../support/skips.js';
 import { bytes, pairFor, socketPath, text } from './support.js';
@@ -136,7 +137,9 @@ test('a policy that throws, or gives a promise, refuses the peer, says so, and t
     () => {
       throw new Error('my mistake');
     },
-    async () => true,
+    async () => {
+      throw new Error('nobody hears this, and the process goes on');
+    },
     () => 1,
     () => true,
   ];
@@ -153,6 +156,61 @@ test('a policy that throws, or gives a promise, refuses the peer, says so, and t
   good.close();
   listener.close();
   assert.equal(countDescriptors(), before);
+});
+
+test('a policy that closes the listener admits nobody, and no descriptor is left, in every form of accept', async () => {
+  openPoller();
+  const before = countDescriptors();
+  const closing = (): { listener: StreamListener; client: StreamSocket } => {
+    const listener = stream.listen(`@${randomName('closing')}`, {
+      allow() {
+        listener.close();
+        return true;
+      },
+    });
+    return { listener, client: stream.connectSync(listener.address) };
+  };
+  const closed = { code: 'ERR_INTERPROC_CLOSED' };
+  const forms: ((listener: StreamListener) => unknown)[] = [
+    (listener) => listener.accept(),
+    async (listener) => listener.acceptSync(),
+    async (listener) => listener.tryAccept(),
+    (listener) => listener.acceptLast(),
+  ];
+  for (const accept of forms) {
+    const { listener, client } = closing();
+    await assert.rejects(accept(listener) as Promise<unknown>, closed);
+    assert.equal(client.readSync(), null);
+    client.close();
+    assert.equal(countDescriptors(), before);
+  }
+  const listener: StreamListener = stream.listen(`@${randomName('closing')}`, {
+    allow() {
+      listener.close();
+      return true;
+    },
+  });
+  const pending = listener.accept();
+  using client = stream.connectSync(listener.address);
+  await assert.rejects(pending, closed);
+  assert.equal(await client.read(), null);
+  assert.equal(countDescriptors(), before + 1);
+});
+
+test('an accept without time passes over those whom the policy refuses, and takes who is behind them', async (t) => {
+  const path = socketPath(t);
+  for (const accept of [
+    (listener: StreamListener) => listener.accept({ timeoutMs: 0 }),
+    async (listener: StreamListener) => listener.acceptSync({ timeoutMs: 0 }),
+  ]) {
+    let asked = 0;
+    using listener = stream.listen(path, { allow: () => ++asked > 3 });
+    const clients = [1, 2, 3, 4].map(() => stream.connectSync(path));
+    (await accept(listener)).close();
+    assert.deepEqual([asked, listener.refused], [4, 3]);
+    await assert.rejects(accept(listener), { code: 'ETIMEDOUT' });
+    for (const one of clients) one.close();
+  }
 });
 
 test('a client refuses a server by its credentials, in every form, and sends it nothing', async (t) => {
@@ -191,6 +249,32 @@ test('credentials can be sent with the bytes, alone or beside descriptors, in ev
   assert.deepEqual(received?.credentials, parent);
   assert.equal(received?.fds.length, 1);
   for (const fd of received?.fds ?? []) closeSync(fd);
+});
+
+test('credentials in messages are understood by Python, and those of Python by us', async (t) => {
+  if (!peer(t, 'python3')) return;
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const program = [
+    'import os, socket, struct, sys',
+    's = socket.socket(socket.AF_UNIX)',
+    's.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)',
+    's.connect(sys.argv[1])',
+    'data, found, flags, _ = s.recvmsg(10, socket.CMSG_SPACE(12))',
+    'level, kind, given = found[0]',
+    'print(data.decode(), level == socket.SOL_SOCKET, kind == socket.SCM_CREDENTIALS, *struct.unpack("iII", given), flush=True)',
+    'mine = struct.pack("iII", os.getpid(), os.getuid(), os.getgid())',
+    's.sendmsg([b"back"], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, mine)])',
+  ].join('\n');
+  const child = start(t, 'python3', ['-c', program, path]);
+  using socket = await listener.accept();
+  socket.passCredentials = true;
+  const [uid, gid] = [process.getuid?.() as number, process.getgid?.() as number];
+  await socket.send(bytes('there'), { credentials: { pid: process.pid, uid, gid } });
+  assert.equal(await child.line(), `there True True ${process.pid} ${uid} ${gid}`);
+  const received = await socket.receive();
+  assert.equal(text(received?.data), 'back');
+  assert.deepEqual(received?.credentials, { pid: child.pid, uid, gid });
 });
 
 test('root may name another process and user, and a process that does not exist is ESRCH', async (t) => {
