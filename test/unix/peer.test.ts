@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Credentials, type StreamListener, type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { randomName } from '../support/folder.js';
@@ -133,6 +134,10 @@ test('tryAccept and acceptLast pass over those whom the policy refuses', async (
 test('a policy that throws, or gives a promise, refuses the peer, says so, and the listener goes on', async (t) => {
   openPoller();
   const path = socketPath(t);
+  const unheard: unknown[] = [];
+  const hear = (why: unknown): unknown => unheard.push(why);
+  process.on('unhandledRejection', hear);
+  t.after(() => process.off('unhandledRejection', hear));
   const answers: (() => unknown)[] = [
     () => {
       throw new Error('my mistake');
@@ -150,6 +155,8 @@ test('a policy that throws, or gives a promise, refuses the peer, says so, and t
     await assert.rejects(listener.accept(), expected);
     assert.equal(await one.read(), null);
   }
+  await nextTurn();
+  assert.deepEqual(unheard, []);
   assert.equal(listener.refused, 3);
   using good = await stream.connect(path);
   (await listener.accept()).close();
