@@ -4,8 +4,11 @@ import { native, SOCK_STREAM } from '../sys/index.js';
 import { checkInteger } from '../core/arguments.js';
 import { argumentError, check, type ErrorSubject } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
+import { credentialsOf } from './peer.js';
 
 const AF_UNIX = 1;
+/** The id that is none: -1 as uid_t. */
+const NO_ID = 0xffffffff;
 /** socket(7), besides those of sys/constants.ts. */
 const SO_TYPE = 3;
 const SO_ACCEPTCONN = 30;
@@ -24,6 +27,9 @@ export function checkInherited(fd: number, listening: boolean, what = `descripto
   const option = (name: number): number => check(native().getsockopt(fd, name), 'getsockopt', subject);
   const fits =
     option(SO_DOMAIN) === AF_UNIX && option(SO_TYPE) === SOCK_STREAM && (option(SO_ACCEPTCONN) !== 0) === listening;
-  if (!fits) throw argumentError(`${what} is not a ${listening ? 'listening' : 'connected'} Unix stream socket`);
+  // Not connected and not listening, the kernel knows no peer.
+  const unused = fits && !listening && credentialsOf(fd, subject).uid === NO_ID;
+  if (!fits || unused)
+    throw argumentError(`${what} is not a ${listening ? 'listening' : 'connected'} Unix stream socket`);
   return subject;
 }

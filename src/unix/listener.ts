@@ -1,8 +1,8 @@
 /** A stream socket that takes connections. */
-import { F_SETFD, FD_CLOEXEC, native, POLLIN, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
+import { F_SETFD, FD_CLOEXEC, native, POLLIN, POLLRDHUP, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions } from '../core/arguments.js';
 import { EAGAIN, EINTR, errnoNumber } from '../core/errno.js';
-import { argumentError, check, type ErrorSubject } from '../core/errors.js';
+import { argumentError, check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
@@ -57,7 +57,7 @@ export class StreamListener extends DescriptorHandle {
     return this.#refused;
   }
 
-  /** The next connection (accept4(2)), once there is one. An abort loses none. @throws IpcError EMFILE */
+  /** The next connection (accept4(2)), once there is one. An abort loses none. @throws IpcError EMFILE; EINVAL (shut down by another who shares it) */
   accept(options?: WaitOptions): Promise<StreamSocket> {
     try {
       checkOptions(options, WAIT_OPTIONS);
@@ -77,6 +77,7 @@ export class StreamListener extends DescriptorHandle {
   tryAccept(): StreamSocket | undefined {
     for (;;) {
       const next = this.#next();
+      if (next === undefined) this.#checkNotShut();
       if (next !== false) return next;
     }
   }
@@ -86,7 +87,30 @@ export class StreamListener extends DescriptorHandle {
    * again keeps the event loop from nothing; only a wait of no time has to go through all who are there.
    */
   #attempt(options: SyncWaitOptions | undefined): () => StreamSocket | undefined {
-    return options?.timeoutMs === 0 ? () => this.tryAccept() : () => this.#next() || undefined;
+    if (options?.timeoutMs === 0) return () => this.tryAccept();
+    return () => {
+      const next = this.#next();
+      if (next === undefined) this.#checkNotShut();
+      return next || undefined;
+    };
+  }
+
+  /**
+   * A listening socket that somebody who shares it has shut down is ready for ever, and a non-blocking accept says EAGAIN
+   * for ever, where one that blocks says EINVAL: without this look a wait would spin.
+   */
+  #checkNotShut(): void {
+    if ((native().poll(this.fd, POLLRDHUP, 0) & POLLRDHUP) !== 0) throw this.#shut();
+  }
+
+  #shut(): IpcError {
+    return new IpcError({
+      code: 'EINVAL',
+      syscall: 'accept',
+      ...this.#place.subject,
+      message: 'the listening socket has been shut down',
+      hint: 'whoever shares it can end it for all, with shutdown(2) or acceptLast()',
+    });
   }
 
   /** One connection; `undefined` if none waits, false if it was refused. */
@@ -145,8 +169,8 @@ export class StreamListener extends DescriptorHandle {
     check(native().shutdown(this.fd, SHUT_RD), 'shutdown', this.#place.subject);
     // Also after an abort: somebody may have connected meanwhile, who must not be left alone.
     try {
-      const socket = this.tryAccept();
-      if (socket === undefined) throw why;
+      const socket = this.#next() || undefined;
+      if (socket === undefined) throw why ?? this.#shut();
       return socket;
     } finally {
       // Of those who wait to be let in an accept wakes one, and the end of the listener all.
