@@ -78,6 +78,7 @@ const HINTS: Record<string, string> = {
   'connect ECONNREFUSED': 'nobody listens there: the server is not running, or has left its socket file behind',
   'connect ENOENT': 'no socket has this path; the server is not running yet',
   'connect EACCES': 'connecting needs write permission on the socket file',
+  'connect ELOOP': 'symbolic links on the way lead around in a circle, or are too many',
   'connect EPROTOTYPE': 'the socket there is of another type (stream, datagram or seqpacket)',
   'sendmsg ETOOMANYREFS':
     'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',

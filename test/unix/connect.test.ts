@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { native, SOCK_DGRAM } from '../../src/sys/index.js';
-import { MOST_ADDRESS_BYTES, stream } from '../../src/unix/index.js';
+import { MOST_ADDRESS_BYTES, type StreamSocket, stream } from '../../src/unix/index.js';
 import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { randomName } from '../support/folder.js';
 import { processorTimeMs, stateOf, syscallOf, threadsOf, until } from '../support/proc.js';
@@ -51,7 +51,64 @@ test('where nobody listens connecting is an error that says why', async (t) => {
     assert.throws(() => stream.tryConnect(address), refused);
   }
   native().close(datagram);
+  const loop = join(dirname(path), 'loop');
+  symlinkSync(loop, loop);
+  for (const address of [loop, join(loop, 's')]) {
+    await assert.rejects(stream.connect(address), { code: 'ELOOP', syscall: 'connect', path: address, hint: /links/ });
+  }
   assert.equal(countDescriptors(), before);
+});
+
+test('a symbolic link to a socket is followed, as connect(2) does; who is there, its credentials tell', async (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const link = join(dirname(path), 'link');
+  symlinkSync(path, link);
+  using client = await stream.connect(link, { allow: (server) => server.pid === process.pid });
+  (await listener.accept()).close();
+  assert.equal(await client.read(), null);
+});
+
+test('ten thousand connects and a thousand listens that fail leave no descriptor, and no file', (t) => {
+  openPoller();
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const before = countDescriptors();
+  const there = readdirSync(dirname(path));
+  for (let round = 0; round < 10_000; round++) {
+    assert.throws(() => stream.tryConnect(`${path}-none`), { code: 'ENOENT' });
+    if (round % 10 === 0) assert.throws(() => stream.listen(path), { code: 'EADDRINUSE' });
+  }
+  assert.equal(countDescriptors(), before);
+  assert.deepEqual(readdirSync(dirname(path)), there);
+  assert.equal(listener.tryAccept(), undefined);
+});
+
+test('aborts aimed at the room that a full backlog gets leave no descriptor and no connection in 500 rounds', async (t) => {
+  openPoller();
+  const path = socketPath(t);
+  using listener = stream.listen(path, { backlog: 0 });
+  const [filling] = fill(listener) as [StreamSocket];
+  const before = countDescriptors();
+  let [connected, aborted] = [0, 0];
+  for (let round = 0; round < 500; round++) {
+    const abort = new AbortController();
+    const connect = stream.connect(path, { signal: abort.signal });
+    if (round % 5 === 0) await until('a thread waits in connect(2)', () => connecting(process.pid) === 1);
+    listener.acceptSync().close();
+    if (round % 2 === 0) abort.abort();
+    else setImmediate(() => abort.abort());
+    const client = await connect.catch((why) => (why.code === 'ABORT_ERR' ? undefined : assert.fail(why)));
+    if (client === undefined) aborted++;
+    else connected++;
+    client?.close();
+    for (let left = listener.tryAccept(); left; left = listener.tryAccept()) left.close();
+    stream.tryConnect(path)?.close();
+  }
+  assert.equal(connected + aborted, 500);
+  listener.tryAccept()?.close();
+  assert.equal(countDescriptors(), before);
+  filling.close();
 });
 
 test('an address of 107 bytes works, of 108 it is refused before any system call, with the limit', async (t) => {

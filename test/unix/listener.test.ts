@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   constants,
   lstatSync,
@@ -19,7 +20,7 @@ import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js
 import { randomName, temporaryFolder } from '../support/folder.js';
 import { killed, start, startFixture } from '../support/program.js';
 import { peer } from '../support/skips.js';
-import { bytes, socketPath, text } from './support.js';
+import { bytes, fill, socketPath, text } from './support.js';
 
 const O_CLOEXEC = 0o2000000;
 
@@ -112,6 +113,65 @@ test('an aborted accept loses no connection', async (t) => {
   assert.equal(client.peerCredentials.pid, process.pid);
 });
 
+test('aborts aimed at a connection that arrives lose none in 10,000 rounds, and no descriptor', async (t) => {
+  openPoller();
+  const path = socketPath(t);
+  using listener = stream.listen(path);
+  const before = countDescriptors();
+  let [accepted, aborted] = [0, 0];
+  const rounds = 10_000;
+  for (let round = 0; round < rounds; round++) {
+    const abort = new AbortController();
+    const accept = listener.accept({ signal: abort.signal });
+    const turn = round % 3;
+    if (turn === 0) abort.abort();
+    const client = stream.connectSync(path);
+    if (turn === 1) abort.abort();
+    if (turn === 2) setImmediate(() => abort.abort());
+    let socket = await accept.catch(() => undefined);
+    if (socket === undefined) {
+      aborted++;
+      socket = listener.tryAccept();
+    }
+    if (socket !== undefined) accepted++;
+    socket?.close();
+    client.close();
+  }
+  assert.ok(aborted > 0 && aborted < rounds);
+  assert.equal(accepted, rounds);
+  assert.equal(countDescriptors(), before);
+});
+
+test('a backlog of two holds three that nobody has accepted, and the fourth finds it full', (t) => {
+  const path = socketPath(t);
+  using listener = stream.listen(path, { backlog: 2 });
+  const waiting = fill(listener);
+  assert.equal(waiting.length, 3);
+  listener.tryAccept()?.close();
+  const next = stream.tryConnect(path);
+  assert.ok(next !== undefined);
+  for (const one of [...waiting, next]) one.close();
+});
+
+test('a listening socket that another who shares it has shut down is EINVAL of every accept, and no wait spins', async () => {
+  const listener = stream.listen(`@${randomName('shared')}`);
+  const { first, second } = stream.pair();
+  first.sendSync(bytes('x'), { fds: [listener] });
+  using shared = stream.listenerFromFd(second.receiveSync()?.fds[0] as number);
+  first.close();
+  second.close();
+  const pending = shared.accept();
+  await assert.rejects(listener.acceptLast({ timeoutMs: 0 }), { code: 'ETIMEDOUT' });
+  const shut = { name: 'IpcError', code: 'EINVAL', syscall: 'accept', message: /shut down/, hint: /acceptLast/ };
+  await assert.rejects(pending, shut);
+  await assert.rejects(shared.accept(), shut);
+  await assert.rejects(shared.accept({ timeoutMs: 0 }), shut);
+  assert.throws(() => shared.acceptSync(), shut);
+  assert.throws(() => shared.tryAccept(), shut);
+  await assert.rejects(shared.acceptLast(), shut);
+  assert.ok(shared.closed);
+});
+
 test('the loop over connections ends when the listener is closed', async (t) => {
   const path = socketPath(t);
   const listener = stream.listen(path);
@@ -196,6 +256,11 @@ test('a lock file that somebody has planted is not followed, opened or trusted',
   const other = socketPath(t);
   mkdirSync(`${other}.lock`);
   assert.throws(() => stream.listen(other), { code: 'EISDIR', path: `${other}.lock` });
+  const third = socketPath(t);
+  execFileSync('mkfifo', [`${third}.lock`]);
+  const fifo = { code: 'EADDRINUSE', path: `${third}.lock`, message: /a FIFO stands where the lock file belongs/ };
+  assert.throws(() => stream.listen(third), fifo);
+  assert.deepEqual(readdirSync(dirname(third)), ['s.lock']);
 });
 
 test('what a server left that died while starting does not stop the next', async (t) => {
@@ -258,6 +323,8 @@ test('an abstract name is no file, may hold any byte, and is free again after cl
   for (const address of [`@${name}`, Uint8Array.from([0, 255, 10, ...bytes(name)])]) {
     for (let round = 0; round < 2; round++) {
       using listener = stream.listen(address);
+      const longer = Uint8Array.from([...(typeof address === 'string' ? bytes(name) : address), 0]);
+      assert.throws(() => stream.tryConnect(longer), { code: 'ECONNREFUSED' }, 'a NUL more is another name');
       assert.throws(() => stream.listen(address), { code: 'EADDRINUSE' });
       using client = await stream.connect(address);
       using server = await listener.accept();
