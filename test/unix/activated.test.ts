@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { lstatSync } from 'node:fs';
+import { lstatSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openPid } from '../../src/proc/index.js';
 import { stream } from '../../src/unix/index.js';
 import { flagsOf } from '../support/descriptors.js';
 import { type Program, start } from '../support/program.js';
@@ -11,10 +12,13 @@ import { bytes, socketPath, text } from './support.js';
 
 const SERVER = fileURLToPath(new URL('../fixtures/unix-activated.js', import.meta.url));
 
+/** statfs(2): pidfds have a file system of their own since Linux 6.9. */
+const PID_FS_MAGIC = 0x50494446;
+
 /** Passes sockets as systemd does: made here, at 3 and on, LISTEN_PID set between fork and exec. */
 const MANAGER = `
-import os, socket, sys
-kinds, names, pid, count, argv = sys.argv[1].split(','), sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:]
+import ctypes, os, socket, struct, sys
+kinds, names, pid, pidfd, count, argv = sys.argv[1].split(','), *sys.argv[2:6], sys.argv[6:]
 made = []
 for kind in kinds:
     what, _, where = kind.partition('=')
@@ -26,6 +30,10 @@ for kind in kinds:
         s, other = socket.socketpair(); made.append(other)
     elif what == 'file':
         s = open('/dev/null')
+    elif what == 'full':
+        s = socket.socket(socket.AF_UNIX)
+        if ctypes.CDLL(None).bind(s.fileno(), struct.pack('H108s', socket.AF_UNIX, where.encode()), 110) < 0: sys.exit('bind')
+        s.listen()
     else:
         s = socket.socket(socket.AF_UNIX)
         s.bind(bytes([0]) + where[1:].encode() if where.startswith('@') else where); s.listen()
@@ -36,12 +44,16 @@ for index, fd in enumerate(high): os.dup2(fd, 3 + index, True)
 os.closerange(3 + len(high), 200)
 env = dict(os.environ, LISTEN_FDS=count or str(len(high)), LISTEN_PID=pid or str(os.getpid()))
 if names: env['LISTEN_FDNAMES'] = names
+if pidfd == 'own': env['LISTEN_PIDFDID'] = str(os.fstat(os.pidfd_open(os.getpid())).st_ino)
+elif pidfd: env['LISTEN_PIDFDID'] = pidfd
 os.execvpe(argv[0], argv, env)
 `;
 
 interface Passing {
   names?: string;
   pid?: string;
+  /** LISTEN_PIDFDID; `'own'`: that of the server. */
+  pidfd?: string;
   count?: string;
   argument?: string;
 }
@@ -49,10 +61,10 @@ interface Passing {
 function activate(
   t: TestContext,
   kinds: string[],
-  { names = '', pid = '', count = '', argument = '' }: Passing,
+  { names = '', pid = '', pidfd = '', count = '', argument = '' }: Passing,
 ): Program {
   const server = [process.execPath, SERVER, argument];
-  return start(t, 'python3', ['-c', MANAGER, kinds.join(','), names, pid, count, ...server]);
+  return start(t, 'python3', ['-c', MANAGER, kinds.join(','), names, pid, pidfd, count, ...server]);
 }
 
 test('listeners that a service manager passes are taken over by name, served, and their files left alone', async (t) => {
@@ -83,7 +95,7 @@ test('the variables can be taken from the environment, so that children do not s
   if (!peer(t, 'python3')) return;
   const path = socketPath(t);
   const server = activate(t, [`listening=${path}`], { argument: 'unset' });
-  assert.deepEqual(JSON.parse(await server.line()), { passed: [['unknown', 3, path]], left: [] });
+  assert.deepEqual(JSON.parse(await server.line()), { passed: [['unknown', 3, path]], closedOnExec: true, left: [] });
   using client = await stream.connect(path);
   assert.equal(text(await client.read()), 'served by unknown');
   assert.equal((await server.ended).code, 0, server.errors());
@@ -94,6 +106,33 @@ test('what was passed to another process is not ours', async (t) => {
   const server = activate(t, [`listening=${socketPath(t)}`], { pid: '1' });
   assert.deepEqual(JSON.parse(await server.line()).passed, []);
   assert.deepEqual(stream.activated(), []);
+});
+
+test('systemd names the process by its pidfd, too: where the kernel tells them apart another’s is not ours', async (t) => {
+  if (!peer(t, 'python3')) return;
+  const own = activate(t, [`listening=${socketPath(t)}`], { pidfd: 'own' });
+  assert.equal(JSON.parse(await own.line()).passed.length, 1);
+  const unset = activate(t, [`listening=${socketPath(t)}`], { pidfd: 'own', argument: 'unset' });
+  assert.deepEqual(JSON.parse(await unset.line()).left, []);
+  const other = activate(t, [`listening=${socketPath(t)}`], { pidfd: '1' });
+  using self = openPid(process.pid);
+  const perProcess = statfsSync(`/proc/self/fd/${self.fd}`).type === PID_FS_MAGIC;
+  assert.equal(JSON.parse(await other.line()).passed.length, perProcess ? 0 : 1);
+  const wrong = activate(t, [`listening=${socketPath(t)}`], { pidfd: 'x' });
+  assert.equal(await wrong.line(), "ERR_INTERPROC_ARGUMENT: LISTEN_PIDFDID must be a number, got 'x'");
+});
+
+test('a listener may have been bound to what we would not bind: a path of 108 bytes, without a NUL', async (t) => {
+  if (!peer(t, 'python3')) return;
+  const path = socketPath(t).padEnd(108, 'x');
+  const server = activate(t, [`full=${path}`], {});
+  assert.deepEqual(JSON.parse(await server.line()).passed, [['unknown', 3, path]]);
+});
+
+test('a worker does not take over what was passed to the process', async (t) => {
+  if (!peer(t, 'python3')) return;
+  const server = activate(t, [`listening=${socketPath(t)}`], { argument: 'worker' });
+  assert.match(await server.line(), /^ERR_INTERPROC_ARGUMENT: .* by its main thread$/);
 });
 
 test('what was passed and is no listening Unix stream socket is an error that names it', async (t) => {
@@ -112,6 +151,7 @@ test('variables that are malformed, or say more than was passed, are errors', as
   const cases: [Passing, RegExp][] = [
     [{ count: 'two' }, /ERR_INTERPROC_ARGUMENT: LISTEN_FDS must be a number .*got 'two'/],
     [{ pid: '-3' }, /ERR_INTERPROC_ARGUMENT: LISTEN_PID must be a number .*got '-3'/],
+    [{ count: '2' }, /descriptor 4 \('unknown'\) is not a |EBADF: /],
     [{ names: 'a:b' }, /LISTEN_FDNAMES names 2 descriptors, and LISTEN_FDS says 1: 'a:b'/],
   ];
   for (const [index, [passing, expected]] of cases.entries()) {
