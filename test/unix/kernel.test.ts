@@ -44,6 +44,7 @@ test('sockets that are bound, listen or are connected already, and those that ar
   assert.equal(named(native().read(fresh, new Uint8Array(1), 0, 1)), 'EINVAL');
   assert.equal(named(native().recvmsg(fresh, new Uint8Array(1), 0, 1, answer())), 'EINVAL');
   assert.equal(named(native().shutdown(client, 7)), 'EINVAL');
+  assert.equal(native().shutdown(fresh, SHUT_WR), 0);
 });
 
 test('a datagram socket neither listens nor accepts, and a type that is none is not made', (t) => {
