@@ -3,7 +3,7 @@
 //
 // The library stays as it is compiled: who imports it has one copy of each module, and tests import what users do.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** Where the files go, in dist/: as deep as what they are made of, so that what they name relative to themselves stays right. */
 const OUTPUT = 'bundle/cli';
