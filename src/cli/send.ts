@@ -8,6 +8,7 @@ import type { Verb } from './verb.js';
 interface SendOptions {
   lines?: boolean;
   keep?: boolean;
+  priority?: string;
   coalesce: boolean;
   progress?: boolean;
 }
@@ -25,6 +26,7 @@ export const verb: Verb<SendOptions> = {
         'each line is a message, with its newline (else: blocks of up to 64 KiB, as they are read)',
       )
       .option('-k, --keep', 'leave what this command creates for later receivers (a queue, a file)')
+      .option('--priority <number>', 'of every message, 0 to 32767: mq: gives the highest to its receiver first')
       .option('--no-coalesce', 'publish each message at once, not those of one turn together')
       .option('-p, --progress', 'show on the terminal what has been sent')
       .addHelpText(
@@ -37,12 +39,14 @@ Examples:
   $ interproc receive mq:/numbers | sha256sum
 
   $ interproc send --progress unix:./socket < disk.img
+
+  $ interproc send mq:/jobs --keep --priority 5 < urgent.txt
 `,
       );
   },
 
   async run([url = ''], options, stop) {
-    const sender = await openSender(url, {
+    const sender = await openSender(withOption(url, 'priority', options.priority), {
       coalesce: options.coalesce,
       temporary: options.keep !== true,
       signal: stop,
@@ -69,6 +73,11 @@ Examples:
     return 0;
   },
 };
+
+/** The URL with an option more, which the mechanism checks, if it was given. */
+function withOption(url: string, key: string, value: string | undefined): string {
+  return value === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`;
+}
 
 function* counted(messages: Iterable<Uint8Array>, moved: { messages: number; bytes: number }): Generator<Uint8Array> {
   for (const message of messages) {

@@ -49,3 +49,16 @@ export function checkOptions(options: object | undefined, known: readonly string
 export function checkMode(mode: unknown): asserts mode is number {
   checkInteger('mode', mode, 0, 0o7777);
 }
+
+/** The value that goes with a signal, as C takes it: an int32, or 64 bits. */
+export function checkSignalValue(value: unknown): number | bigint {
+  if (typeof value === 'bigint') {
+    if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
+      throw rangeError(`value must fit 64 bits, got ${value}`);
+    }
+    return BigInt.asIntN(64, value);
+  }
+  if (typeof value !== 'number') throw argumentError(`value must be a number or a bigint, got ${String(value)}`);
+  checkInteger('value', value, -0x80000000, 0x7fffffff);
+  return value;
+}

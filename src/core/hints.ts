@@ -17,6 +17,7 @@ const HINTS: Record<string, string> = {
   'mq_open ENAMETOOLONG': 'a name has at most 255 bytes after its slash',
   'mq_unlink ENOENT': 'no queue has this name; it may have been removed already',
   'mq_unlink EACCES': 'only the owner of a queue, or root, removes it',
+  'mq_notify EBUSY': 'a queue tells one process at a time; endNotify(), or the end of that process, makes room',
   'mq_send EMSGSIZE': "the message is longer than the queue's messageSize, which is fixed when the queue is created",
   'mq_send EBADF': 'the queue was opened for receiving only',
   'mq_receive EBADF': 'the queue was opened for sending only',

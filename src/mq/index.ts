@@ -14,6 +14,9 @@ import { argumentError, check } from '../core/errors.js';
 import { openOrMake } from '../core/named.js';
 import { MessageQueue } from './messageQueue.js';
 
+export { fromFd } from './inherited.js';
+export { list, type QueueEntry, type Registration } from './list.js';
+export type { ToldBy } from './notice.js';
 export { type Attributes, type Message, MessageQueue, type Priority } from './messageQueue.js';
 
 /** Which way a queue is used. */

@@ -1,13 +1,15 @@
 /** A POSIX message queue that is open: sending, receiving, and what is in it. */
 import { kept, native, POLLIN, POLLOUT } from '../sys/index.js';
-import { checkBytes, checkInteger } from '../core/arguments.js';
+import { checkBytes, checkInteger, checkOptions, checkSignalValue } from '../core/arguments.js';
 import { EAGAIN, EINTR } from '../core/errno.js';
 import { check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { blockOnce, whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { MAY_BLOCK, setNonBlocking } from '../core/transfer.js';
-import { type Awaited, checkTimeout, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
+import { type Awaited, checkTimeout, checkWait, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
+import { type SignalName, toNumber } from '../signal/index.js';
+import { closing, endRegistration, registerSignal, whenNotified } from './notice.js';
 
 /** A message as it comes out of the queue. */
 export interface Message {
@@ -55,12 +57,13 @@ export class MessageQueue extends DescriptorHandle {
   readonly #received: Awaited;
   #buffer: Uint8Array | undefined;
   /** Whether the descriptor does, as mq_open(3) made it. */
-  #blocks = true;
+  #blocks: boolean;
 
   /** @internal */
-  constructor(fd: number, name: string, created: boolean) {
+  constructor(fd: number, name: string, created: boolean, blocks = true) {
     super(fd, `the message queue ${name}`);
     this.name = name;
+    this.#blocks = blocks;
     this.created = created;
     this.#subject = { object: name };
     this.#sent = { syscall: 'mq_send', subject: this.#subject };
@@ -68,6 +71,7 @@ export class MessageQueue extends DescriptorHandle {
     check(native().mqAttributes(fd, attributes), 'mq_getattr', this.#subject);
     this.maxMessages = attributes[0] as number;
     this.messageSize = attributes[1] as number;
+    this.beforeClose(() => closing(fd));
     trace(created ? 'create' : 'open', { name, fd });
   }
 
@@ -242,6 +246,45 @@ export class MessageQueue extends DescriptorHandle {
       }
       yield message;
     }
+  }
+
+  /**
+   * Resolves when a message has come into the empty queue (mq_notify(3)), once; the message stays for whoever takes it. By the
+   * kernel's rules: one process is registered for a queue; a message that somebody waits for in a receive that blocks goes to
+   * that one and tells nobody; in a queue that is not empty the next message tells nobody either. An abort takes the registration
+   * back. To receive, `receive()` needs none of this.
+   *
+   * @throws IpcError EBUSY (a process is registered, perhaps this one), ECANCELED (`endNotify()`, or this process has closed
+   *   another descriptor of the queue, which ends the registration)
+   */
+  notify(options?: WaitOptions): Promise<void> {
+    try {
+      this.use();
+      checkWait(options ?? {});
+      return whenNotified(this, this.#subject, options);
+    } catch (why) {
+      return Promise.reject(why);
+    }
+  }
+
+  /**
+   * Has the kernel send a signal to this process when a message has come into the empty queue (mq_notify(3) with SIGEV_SIGNAL),
+   * once, by the rules of `notify`. What arrives has the code SI_MESGQ, and pid and uid of who sent the message.
+   *
+   * @param options `value` goes with the signal: an int32, or a bigint of a pointer's size; 0 if omitted
+   * @throws IpcError EBUSY
+   */
+  notifyBySignal(sig: SignalName | number, options: { value?: number | bigint } = {}): void {
+    this.use();
+    checkOptions(options, ['value']);
+    const { value = 0 } = options;
+    registerSignal(this.fd, this.#subject, toNumber(sig), checkSignalValue(value));
+  }
+
+  /** Takes back what `notify` or `notifyBySignal` registered for this process; nothing if nothing is. */
+  endNotify(): void {
+    this.use();
+    endRegistration(this.fd, this.#subject);
   }
 
   describe(): string {

@@ -1,8 +1,8 @@
 /** Sending signals: kill(2), killpg(3), tgkill(2), raise(3), sigqueue(3) and pidfd_send_signal(2). */
 import { native } from '../sys/index.js';
-import { checkInteger } from '../core/arguments.js';
+import { checkInteger, checkSignalValue } from '../core/arguments.js';
 import { EAGAIN } from '../core/errno.js';
-import { argumentError, check, rangeError } from '../core/errors.js';
+import { check } from '../core/errors.js';
 import { type SignalName, toNumber } from './names.js';
 
 const MOST_PID = 2 ** 22;
@@ -10,19 +10,6 @@ const MOST_PID = 2 ** 22;
 /** A signal to send; 0 sends nothing and only asks. */
 function toSend(sig: SignalName | number): number {
   return sig === 0 ? 0 : toNumber(sig);
-}
-
-/** The value as C takes it. */
-export function checkValue(value: unknown): number | bigint {
-  if (typeof value === 'bigint') {
-    if (BigInt.asIntN(64, value) !== value && BigInt.asUintN(64, value) !== value) {
-      throw rangeError(`value must fit 64 bits, got ${value}`);
-    }
-    return BigInt.asIntN(64, value);
-  }
-  if (typeof value !== 'number') throw argumentError(`value must be a number or a bigint, got ${String(value)}`);
-  checkInteger('value', value, -0x80000000, 0x7fffffff);
-  return value;
 }
 
 /**
@@ -79,7 +66,7 @@ export function raise(sig: SignalName | number): void {
  */
 export function tryQueue(pid: number, sig: SignalName | number, value: number | bigint): boolean {
   checkInteger('pid', pid, 1, MOST_PID);
-  const sent = native().sigqueue(pid, toSend(sig), checkValue(value));
+  const sent = native().sigqueue(pid, toSend(sig), checkSignalValue(value));
   if (sent === -EAGAIN) return false;
   check(sent, 'sigqueue', { object: String(pid) });
   return true;
@@ -103,6 +90,6 @@ export function sendToPidfd(pidfd: number, sig: SignalName | number, value?: num
   const sent =
     value === undefined
       ? native().pidfdSendSignal(pidfd, number)
-      : native().pidfdSendSignal(pidfd, number, checkValue(value));
+      : native().pidfdSendSignal(pidfd, number, checkSignalValue(value));
   check(sent, 'pidfd_send_signal', { object: `descriptor ${pidfd}` });
 }

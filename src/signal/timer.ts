@@ -1,11 +1,10 @@
 /** Timers that send a signal: timer_create(2). */
 import { inspect } from 'node:util';
 import { native } from '../sys/index.js';
-import { checkOptions } from '../core/arguments.js';
+import { checkOptions, checkSignalValue } from '../core/arguments.js';
 import { argumentError, check, rangeError } from '../core/errors.js';
 import { Handle } from '../core/handle.js';
 import { type SignalName, toName, toNumber } from './names.js';
-import { checkValue } from './send.js';
 
 /** When a timer sends. At least one of the two. */
 export interface TimerTimes {
@@ -99,7 +98,7 @@ export function timer(sig: SignalName | number, options: TimerOptions): SignalTi
   const number = toNumber(sig);
   const { value = 0, ...times } = options;
   timesOf(times);
-  const made = new SignalTimer(number, checkValue(value));
+  const made = new SignalTimer(number, checkSignalValue(value));
   made.set(times);
   return made;
 }

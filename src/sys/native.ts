@@ -132,6 +132,14 @@ interface MessageQueueCalls {
   /** fields: maximum of messages, message size, messages waiting. */
   mqAttributes(mq: number, fields: Float64Array): Result;
   mqUnlink(name: string): Result;
+  /** A socket for `mqNotifySocket`. */
+  mqNotice(): Result;
+  /** cookie: 32 bytes, which come back over the socket with the last one replaced: 1 a message came, 2 removed. */
+  mqNotifySocket(mq: number, socket: number, cookie: Uint8Array): Result;
+  mqNotifySignal(mq: number, signal: number, value: number | bigint): Result;
+  mqNotifyEnd(mq: number): Result;
+  /** A descriptor of the folder of all queues. */
+  mqFileSystem(): Result;
 }
 
 interface MemoryCalls {

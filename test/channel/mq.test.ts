@@ -168,3 +168,29 @@ test('the wait for a queue that is being removed can be aborted, and leaves noth
   await assert.rejects(opening, { name: 'AbortError' });
   assert.equal(countDescriptors(), before);
 });
+
+test('what a sender with ?priority sends, long messages too, comes before what others have left waiting', async (t) => {
+  const name = queueName(t);
+  const long = Buffer.alloc(20_000, 'u');
+  const calm = await sender(t, `mq:${name}`);
+  for (const word of ['calm 1', 'calm 2']) await calm.send(Buffer.from(word));
+  await calm.flush();
+  const urgent = await sender(t, `mq:${name}?priority=32767`);
+  for (const message of [Buffer.from('urgent'), long]) await urgent.send(message);
+  await Promise.all([calm.close(), urgent.close()]);
+  const into = await receiver(t, `mq:${name}`, { senders: 2, ...TEMPORARY });
+  const got: unknown[] = [];
+  for await (const message of into) got.push(message.length > 100 ? message.length : text(message));
+  assert.deepEqual(got, ['urgent', long.length, 'calm 1', 'calm 2']);
+});
+
+test('a priority that no queue has is refused before the queue is made', async (t) => {
+  const name = queueName(t);
+  for (const priority of ['32768', '-1', 'high', '']) {
+    await assert.rejects(channel.sender(`mq:${name}?priority=${priority}`), {
+      code: 'ERR_INTERPROC_RANGE',
+      message: /priority is a whole number from 0 to 32767/,
+    });
+  }
+  assert.ok(!exists(name));
+});

@@ -173,3 +173,26 @@ test('a reader of receive that leaves ends it quietly with the code of SIGPIPE',
   assert.deepEqual([String(stdout), stderr], ['line\n', '141\n']);
   await sending;
 });
+
+test('send --priority gives messages that priority over mq:, and elsewhere is refused by name', async (t) => {
+  const cwd = temporaryFolder(t);
+  const name = `/${randomName('cli')}`;
+  const input = randomBytes(5000);
+  const sending = start(t, ['send', `mq:${name}?raw`, '--keep', '--priority', '5'], { cwd, input });
+  t.after(() => mq.unlink(name));
+  await good(sending);
+  using queue = mq.open(name);
+  const { data, priority } = queue.receiveSync({ timeoutMs: 0 });
+  assert.deepEqual([digest(data), priority], [digest(input), 5]);
+  await good(start(t, ['send', `mq:${name}`, '--keep', '--priority', '5'], { cwd, input }));
+  const { stdout } = await good(start(t, ['receive', `mq:${name}`, '--keep'], { cwd }));
+  assert.equal(digest(stdout), digest(input));
+  for (const [words, said] of [
+    [['unix:./s', '--priority', '5'], /unknown option "priority"/],
+    [[`mq:${name}`, '--priority', '32768'], /priority is a whole number from 0 to 32767/],
+  ] as const) {
+    const { code, stderr } = await run(t, ['send', ...words], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, said);
+  }
+});

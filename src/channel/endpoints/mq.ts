@@ -2,6 +2,7 @@
  * `mq:/name`: a POSIX message queue. It keeps messages for the next receiver, and takes several
  * senders. Whoever comes first makes the queue; `?max=` and `?size=` are its limits then. One that
  * is temporary is removed by the receiver that reaches the end, unless others use it (inUse.ts).
+ * `?priority=` is the sender's: all that it sends, its end mark too, so that its order is kept.
  * `?raw` sends and receives messages as they are, for programs that know nothing of us.
  */
 import { native, POLLIN, POLLOUT } from '../../sys/index.js';
@@ -26,6 +27,8 @@ import {
 } from '../pieces.js';
 import { type EndpointUrl, flagOption, numberOption } from '../url.js';
 
+const MOST_PRIORITY = 32767;
+
 /** The queue, in use; whether it is this end's to remove, or to say so: made for as long as it is needed, now or before. */
 async function openQueue(
   url: EndpointUrl,
@@ -49,13 +52,15 @@ class QueueSink implements Sink {
   readonly #queue: mq.MessageQueue;
   readonly #raw: boolean;
   readonly #temporary: boolean;
+  readonly #priority: mq.Priority | undefined;
   readonly #buffer: Buffer;
   readonly #sender = newSenderId();
   #piece = 0;
 
-  constructor(queue: mq.MessageQueue, raw: boolean, temporary: boolean) {
+  constructor(queue: mq.MessageQueue, raw: boolean, temporary: boolean, priority: number) {
     this.#queue = queue;
     this.#raw = raw;
+    this.#priority = priority === 0 ? undefined : { priority };
     this.#temporary = temporary;
     this.#buffer = Buffer.alloc(queue.messageSize);
     this.wholeLimit = raw ? queue.messageSize : queue.messageSize - WHOLE_HEADER;
@@ -70,10 +75,10 @@ class QueueSink implements Sink {
   }
 
   offer(message: Uint8Array): boolean {
-    if (this.#raw) return this.#queue.trySend(message);
+    if (this.#raw) return this.#queue.trySend(message, this.#priority);
     this.#buffer[0] = WHOLE;
     this.#buffer.set(message, WHOLE_HEADER);
-    return this.#queue.trySend(this.#buffer.subarray(0, WHOLE_HEADER + message.length));
+    return this.#queue.trySend(this.#buffer.subarray(0, WHOLE_HEADER + message.length), this.#priority);
   }
 
   offerPart(message: Uint8Array, from: number): number {
@@ -95,7 +100,7 @@ class QueueSink implements Sink {
       buffer.writeBigUInt64LE(this.#sender, 8);
       buffer.writeBigUInt64LE(BigInt(next === 0 ? message.length : next), 16);
       buffer.set(message.subarray(next, next + size), PIECE_HEADER);
-      if (!this.#queue.trySend(buffer.subarray(0, PIECE_HEADER + size))) break;
+      if (!this.#queue.trySend(buffer.subarray(0, PIECE_HEADER + size), this.#priority)) break;
       next += size;
       this.#piece++;
     }
@@ -115,7 +120,7 @@ class QueueSink implements Sink {
     mark[0] = END;
     mark[1] = this.#temporary ? END_TEMPORARY : 0;
     mark.writeBigUInt64LE(this.#sender, 8);
-    if (!this.#queue.trySend(mark)) return false;
+    if (!this.#queue.trySend(mark, this.#priority)) return false;
     leave(this.#queue);
     return true;
   }
@@ -227,12 +232,13 @@ class QueueSource implements Source {
 /** POSIX message queues as a channel. */
 export const endpoint: Endpoint = {
   traits: { connected: false, retains: true, bounded: true, multiSender: true },
-  options: ['max', 'size', 'raw'],
+  options: ['max', 'size', 'priority', 'raw'],
   async sender(url, options: OpenSender): Promise<OpenHalf<Sink>> {
     const raw = flagOption(url, 'raw');
+    const priority = numberOption(url, 'priority', 0, MOST_PRIORITY) ?? 0;
     const { queue, temporary } = await openQueue(url, 'send', options);
     try {
-      return { half: new QueueSink(queue, raw, temporary) };
+      return { half: new QueueSink(queue, raw, temporary, priority) };
     } catch (error) {
       queue.close();
       throw error;
