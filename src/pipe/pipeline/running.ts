@@ -164,7 +164,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   kill(sig: SignalName | number = 'SIGTERM'): boolean {
     const number = sig === 0 ? 0 : toNumber(sig);
     if (this.ended) return false;
-    if (this.group === 0) for (const stage of this.#parts.stages) stage.kill(number);
+    if (this.group === 0) for (const stage of this.#lastFirst) stage.kill(number);
     else check(native().kill(-this.group, number), 'kill', { object: `group ${this.group}` });
     if (number === SIGCONT) this.#continued++;
     return true;
@@ -225,13 +225,18 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     for (const flow of this.#parts.flows) flow.abandon();
   }
 
+  /** For a signal to each: who reads the end of an input because a stage before it was ended must not take it for the whole. */
+  get #lastFirst(): RunningStage[] {
+    return this.#parts.stages.toReversed();
+  }
+
   /** As `kill`, where nobody could be told: a stage that has become another user's, as sudo(8) does, is waited for then. */
   #send(number: number): void {
     if (this.group !== 0) {
       native().kill(-this.group, number); // its leader is ours and not waited for yet: the number is that group's
       return;
     }
-    for (const stage of this.#parts.stages) {
+    for (const stage of this.#lastFirst) {
       try {
         stage.kill(number);
       } catch {
