@@ -47,7 +47,10 @@ function ring(workload: string, args: readonly string[], size: number, count: nu
 }
 
 const SMALL = 64;
+const PAGE = 4096;
 const BLOCK = 65536;
+/** What keeps the boundaries of messages. */
+const QUEUES = ['mq'];
 
 const rings: Contest[] = [
   ...ring('64 B, each published, copied', ['--publish', '1', '--mode', 'copy'], SMALL, 20e6, { must: 0.4, goal: 0.6 }),
@@ -90,7 +93,39 @@ function beside(contest: Contest, mechanism: string, size: number, count: number
   return { ...contest, entries: [...contest.entries, peer], ratios: [...contest.ratios, ratio] };
 }
 
-const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) => {
+/** What a user of Node has instead of a queue: a package over a Unix socket, and the channel of `fork`. */
+function besideMessages(contest: Contest, size: number): Contest {
+  const { workload, mechanism } = contest.entries[0] as Entry;
+  const peers: Entry[] = [
+    { id: 'zeromq', implementation: 'zeromq', program: 'peers/zeromq', count: 100e3 },
+    { id: 'process-send', implementation: 'process.send', program: 'peers/process-send', count: 60e3 },
+  ].map((peer) => ({ ...peer, workload, mechanism, size, args: [] }));
+  const ratios = peers.map(({ id, implementation }) =>
+    higher(`${contest.name}, against ${implementation}`, 'interproc', id, { must: 1, goal: 1 }),
+  );
+  return { ...contest, entries: [...contest.entries, ...peers], ratios: [...contest.ratios, ...ratios] };
+}
+
+const queues: Contest[] = QUEUES.flatMap((mechanism) =>
+  [SMALL, PAGE].map((size) => {
+    const contest = pair(
+      {
+        workload: size === SMALL ? '64 B, one system call each' : '4 KiB, one system call each',
+        mechanism,
+        size,
+        program: 'kernel-oneway',
+        args: ['--mechanism', mechanism],
+        count: size === SMALL ? 600e3 : 300e3,
+      },
+      'one',
+      { must: 0.7, goal: 0.85 },
+      'rate',
+    );
+    return besideMessages(contest, size);
+  }),
+);
+
+const perMessage: Contest[] = ['pipe', 'fifo', 'unix'].map((mechanism) => {
   const contest = pair(
     {
       workload: '64 B, one system call each',
@@ -98,7 +133,7 @@ const perMessage: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) => 
       size: SMALL,
       program: 'kernel-oneway',
       args: ['--mechanism', mechanism],
-      count: mechanism === 'unix' || mechanism === 'mq' ? 600e3 : 1.5e6,
+      count: mechanism === 'unix' ? 600e3 : 1.5e6,
     },
     'one',
     { must: 0.7, goal: 0.85 },
@@ -176,7 +211,7 @@ const durableFile: Contest = pair(
   'rate',
 );
 
-const blockingRoundTrips: Contest[] = ['pipe', 'fifo', 'unix', 'mq'].map((mechanism) =>
+const blockingRoundTrips: Contest[] = ['pipe', 'fifo', 'unix', ...QUEUES].map((mechanism) =>
   pair(
     {
       workload: 'round trip, blocking',
@@ -301,6 +336,7 @@ function higher(name: string, of: string, against: string, target: Target | null
 export const contests: readonly Contest[] = [
   ...rings,
   ...perMessage,
+  ...queues,
   ...blocks,
   pipeline,
   file,

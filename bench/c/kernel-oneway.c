@@ -1,6 +1,6 @@
 /*
  * One way through a buffer of the kernel, one message per system call, blocking on both sides.
- *   --mechanism pipe|fifo|unix|mq
+ *   --mechanism pipe|fifo|unix|unixgram|unixpacket|mq|msgq
  *   --capacity B   asks for a pipe or FIFO of B bytes (default: what the kernel gives)
  */
 #include "kernel.h"
@@ -33,5 +33,6 @@ int main(int argc, char **argv) {
   }
   uint64_t end = now_ns();
   bool ok = join(sender);
+  kernel_way_end(&way);
   return report_one_way(w, start, end, ok && check_passed(&seen, w.size, w.total));
 }

@@ -1,6 +1,6 @@
 /*
  * Round trips through two buffers of the kernel, both sides blocking in the system call.
- *   --mechanism pipe|fifo|unix|mq
+ *   --mechanism pipe|fifo|unix|unixgram|unixpacket|mq|msgq
  */
 #include "kernel.h"
 
@@ -38,5 +38,7 @@ int main(int argc, char **argv) {
     }
   }
   bool ok = join(child);
+  kernel_way_end(&there);
+  kernel_way_end(&back);
   return report_round_trips(w, samples, w.count, 1, start, last, ok && check_passed(&seen, w.size, w.total));
 }
