@@ -34,6 +34,7 @@ extern const ip_function ip_splice_functions[];
 extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
+extern const ip_function ip_sysv_functions[];
 extern const ip_function ip_memory_functions[];
 extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
@@ -63,6 +64,7 @@ typedef struct ip_environment {
   uint64_t *held; /* one bit for each descriptor, see held.c */
   size_t held_words;
   struct ip_transfer *transfer; /* transfer.c */
+  struct ip_rooms *rooms;       /* sysv.c */
   struct ip_keeper *keeper;     /* catch.c */
   struct ip_timer *timers;      /* timer.c */
   uint16_t held_signals[65];    /* how many scopes hold each, see signal.c */

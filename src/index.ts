@@ -13,4 +13,5 @@ export * as pipe from './pipe/index.js';
 export * as proc from './proc/index.js';
 export * as shm from './shm/index.js';
 export * as signal from './signal/index.js';
+export * as sysv from './sysv/index.js';
 export * as unix from './unix/index.js';

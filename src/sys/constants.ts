@@ -85,6 +85,14 @@ export const MOST_DESCRIPTORS = 253;
 /** eventfd(2). */
 export const EFD_SEMAPHORE = 1;
 
+/** System V: msgget(2), msgop(2). */
+export const IPC_CREAT = 0o1000;
+export const IPC_EXCL = 0o2000;
+export const IPC_NOWAIT = 0o4000;
+export const MSG_NOERROR = 0o10000;
+export const MSG_EXCEPT = 0o20000;
+export const MSG_COPY = 0o40000;
+
 /** inotify(7). */
 export const IN_MODIFY = 0x2;
 export const IN_ATTRIB = 0x4;

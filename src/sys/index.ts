@@ -3,3 +3,4 @@ export { native, onLoadFailure, type LoadFailure } from './addon.js';
 export * from './constants.js';
 export * as kept from './kept.js';
 export type { Native, NativeMapping, NativeTapCount, Result } from './native.js';
+export * as rooms from './rooms.js';

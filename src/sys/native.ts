@@ -142,6 +142,25 @@ interface MessageQueueCalls {
   mqFileSystem(): Result;
 }
 
+interface SystemVCalls {
+  /** The key, 0 to 2^32 - 1. */
+  ftok(path: string, id: number): Result;
+  msgget(key: number, flags: number): Result;
+  /** Where messages and the arguments of these calls stand from now on: `sys/rooms.ts` is who makes them. */
+  msgRooms(words: Int32Array, outgoing: Uint8Array, incoming: Uint8Array): Result;
+  msgsnd(): void;
+  msgrcv(): void;
+  /**
+   * fields: uid, gid, cuid, cgid, mode, key, messages, bytes, most bytes, pids of the last sender and receiver, times
+   * of the last send, receive and change in seconds.
+   */
+  msgctlStat(id: number, fields: BigInt64Array): Result;
+  msgctlSet(id: number, uid: number, gid: number, mode: number, maxBytes: number): Result;
+  msgctlRemove(id: number): Result;
+  /** The type of an empty message that `blockingMsgrcv` took. */
+  msgTaken(number: number): bigint | Result;
+}
+
 interface MemoryCalls {
   memfdCreate(name: string, flags: number): Result;
   mmap(fd: number, offset: number, length: number, protection: number, flags: number): NativeMapping | Result;
@@ -290,6 +309,9 @@ interface WaitingCalls {
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
+  blockingMsgsnd(token: number): Result;
+  /** -E2BIG once there is such a message, which stays, or the number of an empty one (`msgTaken`). */
+  blockingMsgrcv(token: number, id: number, type: number | bigint, flags: number): Result;
 }
 
 /** Everything the addon can do. */
@@ -301,6 +323,7 @@ export interface Native
     PipeCalls,
     UnixCalls,
     MessageQueueCalls,
+    SystemVCalls,
     MemoryCalls,
     EventfdCalls,
     SignalCalls,

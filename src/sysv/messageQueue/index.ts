@@ -1,0 +1,138 @@
+/**
+ * System V message queues: sysvipc(7), msgop(2). A message has a type, by which receivers choose, keeps its boundaries, and the
+ * kernel keeps it until it is taken, whether or not anybody runs.
+ *
+ * @example
+ * using jobs = sysv.messageQueue.openOrCreate(0x1234);
+ * await jobs.send(3, Buffer.from('resize 17'));
+ * const { type, data } = await jobs.receive({ type: 3 });
+ */
+import { IPC_CREAT, IPC_EXCL, native } from '../../sys/index.js';
+import { checkInteger, checkOptions } from '../../core/arguments.js';
+import { argumentError, check, type ErrorSubject, IpcError, systemError } from '../../core/errors.js';
+import { openOrMake } from '../../core/named.js';
+import { checkKey, checkPublicKey, IPC_PRIVATE, type Key, keyName, randomKey } from '../key.js';
+import { checkObjectMode } from '../owner.js';
+import { MessageQueue } from './queue.js';
+import { checkMaxBytes, statusOf } from './status.js';
+
+export { configureWaiting, type WaitingOptions } from './places.js';
+export { type Message, MessageQueue } from './queue.js';
+export type { ReceiveIntoOptions, ReceiveOptions, Select } from './selection.js';
+export type { Changes, Status } from './status.js';
+
+/** What is to be done with a queue: the kernel is asked for this permission when it is opened, and with each call again. */
+export type Access = 'send' | 'receive' | 'both';
+
+/** How a queue is opened. */
+export interface OpenOptions {
+  /** What must be permitted, else it is EACCES; 'both' if omitted. */
+  access?: Access;
+}
+
+/** How a queue is made. */
+export interface CreateOptions {
+  /** Permission bits, 0 to 0777, exactly these: System V knows no umask. 0600 if omitted. */
+  mode?: number;
+  /**
+   * Bytes that the queue holds at most; /proc/sys/kernel/msgmnb (16384) if omitted, and more than that only with
+   * CAP_SYS_RESOURCE.
+   */
+  maxBytes?: number;
+}
+
+/** What msgget(2) is to ask for. */
+const ACCESS: Record<Access, number> = { send: 0o200, receive: 0o400, both: 0o600 };
+const subjectOf = (key: number): ErrorSubject => ({ key: key === IPC_PRIVATE ? 'IPC_PRIVATE' : keyName(key) });
+
+function accessOf(options: OpenOptions): number {
+  const mode = ACCESS[options.access ?? 'both'];
+  if (mode === undefined) {
+    throw argumentError(`access must be 'send', 'receive' or 'both', got ${String(options.access)}`);
+  }
+  return mode;
+}
+
+function checkCreate(options: CreateOptions): void {
+  checkOptions(options, ['mode', 'maxBytes']);
+  if (options.mode !== undefined) checkObjectMode(options.mode);
+  if (options.maxBytes !== undefined) checkMaxBytes(options.maxBytes);
+}
+
+function made(key: number, { mode = 0o600, maxBytes }: CreateOptions): MessageQueue {
+  const id = check(native().msgget(key, mode | IPC_CREAT | IPC_EXCL), 'msgget', subjectOf(key));
+  if (maxBytes !== undefined) {
+    const set = native().msgctlSet(id, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, mode, maxBytes);
+    if (set < 0) {
+      native().msgctlRemove(id);
+      throw systemError(set, 'msgctl(IPC_SET)', subjectOf(key));
+    }
+  }
+  return new MessageQueue({ id, key, created: true });
+}
+
+/**
+ * Makes a queue that must not exist yet (msgget(2) with IPC_CREAT and IPC_EXCL).
+ *
+ * @param key a number of 32 bits; `'private'` for a queue without a key; `'random'` for a key that is free (`queue.key` tells it)
+ * @throws IpcError EEXIST, ENOSPC (/proc/sys/kernel/msgmni), EPERM (`maxBytes` above /proc/sys/kernel/msgmnb)
+ */
+export function create(key: Key | 'random', options: CreateOptions = {}): MessageQueue {
+  checkCreate(options);
+  if (key !== 'random') return made(checkKey(key), options);
+  for (;;) {
+    try {
+      return made(randomKey(), options);
+    } catch (why) {
+      if (!(why instanceof IpcError && why.code === 'EEXIST')) throw why;
+    }
+  }
+}
+
+/** Finds a queue that exists (msgget(2)). @throws IpcError ENOENT, EACCES */
+export function open(key: number, options: OpenOptions = {}): MessageQueue {
+  const checked = checkPublicKey(key);
+  checkOptions(options, ['access']);
+  const id = check(native().msgget(checked, accessOf(options)), 'msgget', subjectOf(checked));
+  return new MessageQueue({ id, key: checked, created: false });
+}
+
+/**
+ * Finds the queue if it exists, else makes it; of several who do so at once, one makes it. `mode` and `maxBytes` are those of a
+ * new queue; one that exists keeps its own (`created` tells). A private queue is always new.
+ */
+export function openOrCreate(key: Key, options: CreateOptions & OpenOptions = {}): MessageQueue {
+  const checked = checkKey(key);
+  const { access, ...making } = options;
+  checkOptions(options, ['access', 'mode', 'maxBytes']);
+  checkCreate(making);
+  accessOf(options);
+  if (checked === IPC_PRIVATE) return made(checked, making);
+  return openOrMake(
+    () => open(checked, access === undefined ? {} : { access }),
+    () => made(checked, making),
+  );
+}
+
+/**
+ * The queue with this id, as `ipcmk -Q` and `queue.id` tell it. It has to be readable for us.
+ *
+ * @throws IpcError EINVAL (there is none), EACCES
+ */
+export function fromId(id: number): MessageQueue {
+  checkInteger('id', id, 0, 0x7fff_ffff);
+  const status = statusOf(id);
+  if (typeof status === 'number') throw systemError(status, 'msgctl(IPC_STAT)', { object: `id ${id}` });
+  return new MessageQueue({ id, key: status.key, created: false });
+}
+
+/**
+ * Removes the queue with this key and its messages for everybody (IPC_RMID of msgctl(2)). Who waits for it gets EIDRM.
+ *
+ * @throws IpcError ENOENT, EPERM (neither owner nor creator)
+ */
+export function remove(key: number): void {
+  const checked = checkPublicKey(key);
+  const id = check(native().msgget(checked, 0), 'msgget', subjectOf(checked));
+  check(native().msgctlRemove(id), 'msgctl(IPC_RMID)', subjectOf(checked));
+}
