@@ -18,7 +18,7 @@ export interface Elsewhere {
 }
 
 /**
- * A function by its family and name (`mq.create`), or a method or property of what an earlier call gave
+ * A function by its family and name (`mq.create`, `sysv.messageQueue.create`), or a method or property of what an earlier call gave
  * (`$0.send`), and its arguments. With a `*` in front it is repeated until it throws; `#` in a text is
  * replaced by the round. `{ bytes: n }` becomes so many bytes.
  */
@@ -33,6 +33,7 @@ export interface Outcome {
   errno?: number;
   syscall?: string;
   object?: string;
+  key?: string;
   hint?: string;
   message?: string;
   /** How often it was repeated before. */

@@ -18,6 +18,8 @@ export interface Waiter {
   /** Tries again; whether it is over, by success or error. */
   attempt(): boolean;
   reject(why: unknown): void;
+  /** Rejects with the error for what a call answered. */
+  fail(result: number): void;
 }
 
 /** A wait for a message. */
@@ -41,7 +43,6 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
   /** Why a wait that is given up will be rejected, once the call that runs for it has ended. */
   readonly #leaving = new Map<Kind, Error>();
   readonly #awaited: Awaited;
-  readonly #fail: (result: number) => unknown;
   readonly #empty: () => void;
   /** From the beginning of a call until what it returned has been seen to. */
   #running = false;
@@ -56,10 +57,9 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
     },
   };
 
-  /** `fail` makes the error for a result; `empty` is told when nobody waits any more. */
-  constructor(awaited: Awaited, fail: (result: number) => unknown, empty: () => void) {
+  /** `empty` is told when nobody waits any more. */
+  constructor(awaited: Awaited, empty: () => void) {
     this.#awaited = awaited;
-    this.#fail = fail;
     this.#empty = empty;
   }
 
@@ -68,10 +68,12 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
   protected abstract succeeded(result: number): void;
   /** Whether the call that runs is for this wait alone. */
   protected abstract isForOnly(waiter: Kind): boolean;
+  /** Takes out those whom the failure of the call is about. */
+  protected abstract failing(): Kind[];
 
-  /** Whether somebody waits. */
+  /** Whether somebody waits, and has not given up. */
   get awaited(): boolean {
-    return this.waiters.length > 0;
+    return this.waiters.some((waiter) => !this.#leaving.has(waiter));
   }
 
   /** Waits behind the others; the returned function gives it up. */
@@ -114,7 +116,11 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
     if (result >= 0 || result === -E2BIG) {
       this.succeeded(result);
     } else {
-      for (const waiter of this.waiters.splice(0)) waiter.reject(this.#leaving.get(waiter) ?? this.#fail(result));
+      for (const waiter of this.failing()) {
+        const why = this.#leaving.get(waiter);
+        if (why === undefined) waiter.fail(result);
+        else waiter.reject(why);
+      }
     }
     this.#goOn();
   }
@@ -127,7 +133,7 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
       this.#leaveIfEmpty();
       return;
     }
-    if (why !== GIVEN_UP) for (const waiter of this.waiters.splice(0)) waiter.reject(why);
+    if (why !== GIVEN_UP) for (const waiter of this.failing()) waiter.reject(why);
     this.#goOn();
   }
 
@@ -135,7 +141,7 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
   #goOn(): void {
     this.#letLeave();
     this.#serve();
-    if (this.awaited) this.block();
+    if (this.waiters.length > 0) this.block();
     else this.#leaveIfEmpty();
   }
 
@@ -159,7 +165,7 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
   }
 
   #leaveIfEmpty(): void {
-    if (this.awaited) return;
+    if (this.waiters.length > 0) return;
     leave(this);
     this.#empty();
   }
@@ -175,13 +181,8 @@ export class ReceiveLane extends Lane<Receiver> {
   readonly #begin: (token: number) => number;
 
   /** `begin` begins a call that returns when there is such a message. */
-  constructor(
-    begin: (token: number) => number,
-    awaited: Awaited,
-    fail: (result: number) => unknown,
-    empty: () => void,
-  ) {
-    super(awaited, fail, empty);
+  constructor(begin: (token: number) => number, awaited: Awaited, empty: () => void) {
+    super(awaited, empty);
     this.#begin = begin;
   }
 
@@ -191,6 +192,10 @@ export class ReceiveLane extends Lane<Receiver> {
 
   protected isForOnly(waiter: Receiver): boolean {
     return this.waiters.every((other) => other === waiter || this.isLeaving(other));
+  }
+
+  protected failing(): Receiver[] {
+    return this.waiters.splice(0);
   }
 
   /** An empty message has been taken already: for whoever has waited longest, also if it would have given up. */
@@ -209,6 +214,10 @@ export class SendLane extends Lane<Sender> {
 
   protected isForOnly(waiter: Sender): boolean {
     return this.waiters[0] === waiter;
+  }
+
+  protected failing(): Sender[] {
+    return this.waiters.splice(0, 1);
   }
 
   protected succeeded(): void {

@@ -95,15 +95,34 @@ export function selectionOf(options: ReceiveOptions | undefined): Selection {
   return { type, flags: except === true ? MSG_EXCEPT : 0, size: size ?? ANY_SIZE, truncate: truncate === true };
 }
 
+/** As large as the bytes are when the message comes: they may have been transferred meanwhile. */
+class Into implements Selection {
+  readonly type: number | bigint;
+  readonly flags: number;
+  readonly truncate: boolean;
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array, { type = 0, except, truncate }: ReceiveIntoOptions) {
+    this.type = type;
+    this.flags = except === true ? MSG_EXCEPT : 0;
+    this.truncate = truncate === true;
+    this.bytes = bytes;
+  }
+
+  get size(): number {
+    return Math.min(this.bytes.length, ANY_SIZE);
+  }
+}
+
+const NO_OPTIONS: ReceiveIntoOptions = {};
+
 /** What is meant by these options for the bytes that the message goes to. */
-export function selectionInto(bytes: Uint8Array, options: ReceiveIntoOptions | undefined): Selection {
+export function selectionInto(bytes: Uint8Array, options: ReceiveIntoOptions = NO_OPTIONS): Selection {
   if (!(bytes instanceof Uint8Array)) checkBytes('bytes', bytes);
-  const { type = 0, except, truncate } = options ?? {};
-  if (options !== undefined) {
+  if (options !== NO_OPTIONS) {
     checkOptions(options, KNOWN_INTO);
     checkSelect(options);
-    checkFlag('truncate', truncate);
+    checkFlag('truncate', options.truncate);
   }
-  const size = Math.min(bytes.length, ANY_SIZE);
-  return { type, flags: except === true ? MSG_EXCEPT : 0, size, truncate: truncate === true };
+  return new Into(bytes, options);
 }
