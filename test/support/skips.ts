@@ -34,3 +34,11 @@ export function peer(t: Skipped, program: string): boolean {
   skip(t, 'ptrace');
   return false;
 }
+
+/** Whether a module of another language is there: whether this command succeeds. If not, the test is skipped, or fails in CI. */
+export function peerModule(t: Skipped, name: string, command: readonly [string, ...string[]]): boolean {
+  if (spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0) return true;
+  if (process.env.CI) throw new Error(`${name} is not installed, and in CI it must be: .ci/run installs it`);
+  t.skip(`${name} is not installed`);
+  return false;
+}

@@ -6,7 +6,7 @@ import * as sysv from '../../src/sysv/index.js';
 import { attempt } from '../support/elsewhere.js';
 import { temporaryFolder } from '../support/folder.js';
 import { start } from '../support/program.js';
-import { peer } from '../support/skips.js';
+import { peer, peerModule } from '../support/skips.js';
 
 /** What ftok(3) makes of a file. */
 function keyOf(path: string, id: number): number {
@@ -22,7 +22,7 @@ test('a key has 8 bits of the project id, 8 of the device and 16 of the inode, a
 });
 
 test('ftok gives what C, Python and Perl are given', async (t) => {
-  if (!peer(t, 'python3') || !peer(t, 'perl')) return;
+  if (!peer(t, 'python3') || !peerModule(t, 'IPC::SysV', ['perl', '-MIPC::SysV', '-e', '1'])) return;
   const path = join(temporaryFolder(t), 'file');
   writeFileSync(path, '');
   const ids = [1, 65, 127, 128, 255];
