@@ -4,7 +4,16 @@
 // by a process that does not belong to the run is taken to be that program's, and so is what soon goes away by itself.
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,16 +30,18 @@ function readOr(fallback, read) {
 
 const names = (dir) => readOr([], () => readdirSync(dir));
 
-/** Lines of /proc/sysvipc/msg, sem or shm, each `key id perms …`, as "kind id (key)". */
-function systemV(kind) {
-  const lines = readOr('', () => readFileSync(`/proc/sysvipc/${kind}`, 'utf8'))
-    .trim()
+/** Lines of /proc/sysvipc/msg, sem or shm, each `key id perms …`, in their fields. */
+function systemVFields(kind) {
+  const lines = readOr('', () => readFileSync(`/proc/sysvipc/${kind}`, 'utf8')).trim();
+  return lines
     .split('\n')
-    .slice(1);
-  return lines.map((line) => {
-    const [key, id] = line.trim().split(/\s+/);
-    return `System V ${kind} ${id} (key ${key})`;
-  });
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
+}
+
+/** The objects as "System V kind id (key)". */
+function systemV(kind) {
+  return systemVFields(kind).map(([key, id]) => `System V ${kind} ${id} (key ${key})`);
 }
 
 /**
@@ -74,6 +85,11 @@ function heldByOthers(isOurs) {
       if (path?.startsWith('/dev/shm/')) held.add(path);
       if (path?.startsWith('/SYSV')) held.add(`System V shm ${inode} (key ${Number.parseInt(path.slice(5), 16) | 0})`);
     }
+  }
+  // A queue is no descriptor: who sent or received last, and lives, is taken to use it.
+  for (const [key, id, , , , sender, receiver] of systemVFields('msg')) {
+    const users = [sender, receiver].map(Number).filter((pid) => pid > 0 && existsSync(`/proc/${pid}`));
+    if (users.some((pid) => !isOurs(pid))) held.add(`System V msg ${id} (key ${key})`);
   }
   return held;
 }

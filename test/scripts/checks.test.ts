@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { peer } from '../support/skips.js';
 import { root, runScript } from './checkout.js';
 
 const GOOD: Record<string, string> = {
@@ -331,5 +333,34 @@ describe('the runner of the tests', () => {
     assert.ok(stdout.includes(`  /dev/shm/${name}\n`), stdout);
     assert.match(stdout, / {2}temporary file a file\n/);
     assert.match(stdout, /# pass 1\n[\s\S]*# duration_ms [\d.]+\n$/);
+  });
+
+  test('fails and names a System V queue that the tests left, and blames them for none that another program uses', async (t) => {
+    if (!peer(t, 'perl')) return;
+    const make = `my $id = msgget(0, 01600) // die $!; print "$id\\n"`;
+    const leaves = (code: string): string => `
+      import { execFileSync, spawn } from 'node:child_process';
+      import { writeFileSync } from 'node:fs';
+      import { test } from 'node:test';
+      test('leaves a queue', async () => {
+        ${code}
+      });`;
+    // A program that is no part of the run: its environment does not say so.
+    const foreign = `const other = spawn('perl', ['-e', '${make}; msgsnd($id, pack("l!", 1), 0) or die $!; $| = 1; print "$$\\n"; sleep 1000'], { env: { PATH: process.env.PATH }, detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+        let said = '';
+        for await (const chunk of other.stdout) if ((said += chunk).split('\\n').length > 2) break;
+        other.unref();
+        writeFileSync('${join(folder, 'foreign')}', said);`;
+    const own = `writeFileSync('${join(folder, 'own')}', execFileSync('perl', ['-e', '${make}']));`;
+    const used = await runTests({ 'dist/test/a.test.js': leaves(foreign) });
+    const [foreignId = '', pid] = readFileSync(join(folder, 'foreign'), 'utf8').split('\n');
+    const left = await runTests({ 'dist/test/a.test.js': leaves(own) });
+    const ownId = readFileSync(join(folder, 'own'), 'utf8').trim();
+    process.kill(Number(pid), 'SIGKILL');
+    for (const id of [foreignId, ownId]) spawnSync('perl', ['-e', `msgctl(${id}, 0, 0)`]);
+    assert.equal(used.code, 0, used.stdout);
+    assert.equal(left.code, 1);
+    assert.ok(left.stdout.includes(`  System V msg ${ownId} (key 0)\n`), left.stdout);
+    assert.ok(!left.stdout.includes(`System V msg ${foreignId} `), left.stdout);
   });
 });
