@@ -170,14 +170,17 @@ static napi_value unix_getsockname(napi_env env, napi_callback_info info) {
   return ip_result(env, (int64_t)length);
 }
 
+/* Room for whatever may come along with one message. */
 typedef union {
   struct cmsghdr align;
-  char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+  char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(struct timeval)) +
+             CMSG_SPACE(sizeof(int))];
 } control_buffer;
 
-/* sendmsg(fd, bytes, offset, length, descriptors as Int32Array, credentials as Int32Array: pid, uid, gid, or none, flags). */
+/* sendmsg(fd, bytes, offset, length, descriptors as Int32Array, credentials as Int32Array: pid, uid, gid, or none, flags,
+   the name of the receiver, empty for that of the connection). */
 static napi_value unix_sendmsg(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(7);
+  IP_ARGUMENTS(8);
   struct iovec part;
   uint8_t *bytes;
   size_t count;
@@ -188,8 +191,15 @@ static napi_value unix_sendmsg(napi_env env, napi_callback_info info) {
     return ip_result(env, -EFAULT);
   }
   if (count > MOST_DESCRIPTORS || (named != 0 && named != 3)) return ip_result(env, -EINVAL);
+  struct sockaddr_un receiver;
+  socklen_t size;
+  if (!address_of(env, args[7], &receiver, &size)) return ip_result(env, -ENAMETOOLONG);
   part.iov_base = bytes;
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (size > offsetof(struct sockaddr_un, sun_path)) {
+    message.msg_name = &receiver;
+    message.msg_namelen = size;
+  }
   control_buffer control;
   if (count > 0 || named > 0) {
     memset(&control, 0, sizeof control);
@@ -214,42 +224,144 @@ static napi_value unix_sendmsg(napi_env env, napi_callback_info info) {
   return ip_answer(env, sendmsg(ip_int32(env, args[0]), &message, ip_int32(env, args[6]) | MSG_NOSIGNAL));
 }
 
-/* recvmsg(fd, bytes, offset, length, answer as Int32Array of at least 7 + 253): the length.
-   answer: flags, number of descriptors, credentials present, pid, uid, gid, pidfd of the sender or -1, the descriptors. */
+/* What is told of a message beside its bytes, as 32-bit words; its descriptors stand behind the words of all messages. */
+enum { FLAGS, DESCRIPTORS, CREDENTIALS, PID, UID, GID, STAMPED, NAME, LENGTH, PIDFD, WORDS };
+
+/* Adds the descriptors to those at `descriptors`; how many there are then. */
+static size_t tell(struct msghdr *message, ssize_t length, int32_t *words, int32_t *descriptors, size_t already) {
+  memset(words, 0, WORDS * sizeof *words);
+  words[FLAGS] = message->msg_flags;
+  words[LENGTH] = (int32_t)length;
+  words[PIDFD] = -1;
+  const size_t before = offsetof(struct sockaddr_un, sun_path);
+  if (message->msg_namelen > before) {
+    size_t name = message->msg_namelen - before; /* with the NUL that the kernel adds, one more than there is room for */
+    words[NAME] = (int32_t)(name > sizeof(struct sockaddr_un) - before ? sizeof(struct sockaddr_un) - before : name);
+  }
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  for (; header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_RIGHTS) {
+      size_t size = header->cmsg_len - CMSG_LEN(0);
+      memcpy(descriptors + already, CMSG_DATA(header), size);
+      already += size / sizeof(int);
+      words[DESCRIPTORS] += (int32_t)(size / sizeof(int));
+    } else if (header->cmsg_type == SCM_CREDENTIALS) {
+      struct ucred sender;
+      memcpy(&sender, CMSG_DATA(header), sizeof sender);
+      words[CREDENTIALS] = 1;
+      words[PID] = sender.pid;
+      words[UID] = (int32_t)sender.uid;
+      words[GID] = (int32_t)sender.gid;
+    } else if (header->cmsg_type == SCM_TIMESTAMP) {
+      words[STAMPED] = 1;
+    } else if (header->cmsg_type == SCM_PIDFD) {
+      memcpy(words + PIDFD, CMSG_DATA(header), sizeof(int));
+    }
+  }
+  return already;
+}
+
+/* recvmsg(fd, bytes, offset, length, answer as Int32Array of at least WORDS + 253, name of at least 108 bytes, flags): the
+   length. The sender's sun_path is in `name` then, its length in the answer. */
 static napi_value unix_recvmsg(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(5);
+  IP_ARGUMENTS(7);
   struct iovec part;
   uint8_t *bytes;
-  int32_t *answer = ip_array(env, args[4], napi_int32_array, 7 + MOST_DESCRIPTORS, NULL);
-  if (answer == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) {
+  int32_t *answer = ip_array(env, args[4], napi_int32_array, WORDS + MOST_DESCRIPTORS, NULL);
+  struct sockaddr_un sender;
+  uint8_t *name = ip_array(env, args[5], napi_uint8_array, sizeof sender.sun_path, NULL);
+  if (answer == NULL || name == NULL || !ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) {
     return ip_result(env, -EFAULT);
   }
   part.iov_base = bytes;
   control_buffer control;
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-  ssize_t received = recvmsg(ip_int32(env, args[0]), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  struct msghdr message = {.msg_name = &sender,
+                           .msg_namelen = sizeof sender,
+                           .msg_iov = &part,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  int flags = ip_int32(env, args[6]) | MSG_CMSG_CLOEXEC;
+  ssize_t received = recvmsg(ip_int32(env, args[0]), &message, flags);
   if (received < 0) return ip_result(env, -errno);
-  answer[0] = message.msg_flags;
-  answer[1] = 0;
-  answer[2] = 0;
-  answer[6] = -1;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET) continue;
-    if (header->cmsg_type == SCM_RIGHTS) {
-      size_t size = header->cmsg_len - CMSG_LEN(0);
-      memcpy(answer + 7 + answer[1], CMSG_DATA(header), size);
-      answer[1] += (int32_t)(size / sizeof(int));
-    } else if (header->cmsg_type == SCM_CREDENTIALS) {
-      struct ucred sender;
-      memcpy(&sender, CMSG_DATA(header), sizeof sender);
-      answer[2] = 1;
-      answer[3] = sender.pid;
-      answer[4] = (int32_t)sender.uid;
-      answer[5] = (int32_t)sender.gid;
-    } else if (header->cmsg_type == SCM_PIDFD) {
-      memcpy(answer + 6, CMSG_DATA(header), sizeof(int));
+  tell(&message, received, answer, answer + WORDS, 0);
+  memcpy(name, sender.sun_path, (size_t)answer[NAME]);
+  return ip_result(env, received);
+}
+
+#define MOST_MESSAGES 64
+
+/* sendmmsg(fd, messages as an array of Uint8Arrays, the first of them to send, flags, the receiver's name or an empty one):
+   how many of them, up to 64, are sent. */
+static napi_value unix_sendmmsg(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint32_t length;
+  uint32_t first = ip_uint32(env, args[2]);
+  if (napi_get_array_length(env, args[1], &length) != napi_ok || first > length) return ip_result(env, -EFAULT);
+  struct sockaddr_un receiver;
+  socklen_t size;
+  if (!address_of(env, args[4], &receiver, &size)) return ip_result(env, -ENAMETOOLONG);
+  bool named = size > offsetof(struct sockaddr_un, sun_path);
+  uint32_t count = length - first < MOST_MESSAGES ? length - first : MOST_MESSAGES;
+  struct mmsghdr messages[MOST_MESSAGES];
+  struct iovec parts[MOST_MESSAGES];
+  static uint8_t nothing;
+  for (uint32_t index = 0; index < count; index++) {
+    napi_value message;
+    if (napi_get_element(env, args[1], first + index, &message) != napi_ok) return ip_result(env, -EFAULT);
+    size_t bytes;
+    void *data = NULL;
+    napi_typedarray_type type;
+    if (napi_get_typedarray_info(env, message, &type, &bytes, &data, NULL, NULL) != napi_ok || type != napi_uint8_array) {
+      return ip_result(env, -EFAULT);
     }
+    parts[index] = (struct iovec){.iov_base = data == NULL ? &nothing : data, .iov_len = bytes};
+    messages[index] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[index], .msg_iovlen = 1}};
+    if (!named) continue;
+    messages[index].msg_hdr.msg_name = &receiver;
+    messages[index].msg_hdr.msg_namelen = size;
+  }
+  return ip_answer(env, sendmmsg(ip_int32(env, args[0]), messages, count, ip_int32(env, args[3]) | MSG_NOSIGNAL));
+}
+
+/* recvmmsg(fd, bytes, stride, room, count up to 64, answers, names, flags): how many messages have come. The first `room`
+   bytes of each stride of `bytes` are for one message, 10 words of `answers` (an Int32Array of 64 times 10 + 253) and 108
+   bytes of `names` tell of it. The descriptors of all stand behind the words of 64 messages, one after the other. */
+static napi_value unix_recvmmsg(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(8);
+  struct sockaddr_un senders[MOST_MESSAGES];
+  const size_t longest = sizeof senders[0].sun_path;
+  size_t size = 0;
+  uint8_t *bytes = ip_array(env, args[1], napi_uint8_array, 1, &size);
+  size_t stride = ip_uint32(env, args[2]);
+  size_t room = ip_uint32(env, args[3]);
+  size_t count = ip_uint32(env, args[4]);
+  int32_t *answers = ip_array(env, args[5], napi_int32_array, MOST_MESSAGES * (WORDS + MOST_DESCRIPTORS), NULL);
+  uint8_t *names = ip_array(env, args[6], napi_uint8_array, MOST_MESSAGES * longest, NULL);
+  bool fits = count > 0 && count <= MOST_MESSAGES && stride >= room && stride > 0 && count <= size / stride;
+  if (bytes == NULL || answers == NULL || names == NULL || !fits) return ip_result(env, -EFAULT);
+  struct mmsghdr messages[MOST_MESSAGES];
+  struct iovec parts[MOST_MESSAGES];
+  control_buffer controls[MOST_MESSAGES];
+  for (size_t index = 0; index < count; index++) {
+    parts[index] = (struct iovec){.iov_base = bytes + index * stride, .iov_len = room};
+    messages[index] = (struct mmsghdr){.msg_hdr = {.msg_name = &senders[index],
+                                                   .msg_namelen = sizeof senders[index],
+                                                   .msg_iov = &parts[index],
+                                                   .msg_iovlen = 1,
+                                                   .msg_control = controls[index].bytes,
+                                                   .msg_controllen = sizeof controls[index].bytes}};
+  }
+  int flags = ip_int32(env, args[7]) | MSG_CMSG_CLOEXEC;
+  int received = recvmmsg(ip_int32(env, args[0]), messages, (unsigned int)count, flags, NULL);
+  if (received < 0) return ip_result(env, -errno);
+  size_t descriptors = 0;
+  for (int index = 0; index < received; index++) {
+    int32_t *words = answers + (size_t)index * WORDS;
+    descriptors =
+        tell(&messages[index].msg_hdr, messages[index].msg_len, words, answers + MOST_MESSAGES * WORDS, descriptors);
+    memcpy(names + (size_t)index * longest, senders[index].sun_path, (size_t)words[NAME]);
   }
   return ip_result(env, received);
 }
@@ -269,4 +381,6 @@ const ip_function ip_unix_functions[] = {{"socket", unix_socket},
                                          {"getsockname", unix_getsockname},
                                          {"sendmsg", unix_sendmsg},
                                          {"recvmsg", unix_recvmsg},
+                                         {"sendmmsg", unix_sendmmsg},
+                                         {"recvmmsg", unix_recvmmsg},
                                          {NULL, NULL}};

@@ -109,6 +109,15 @@ const HINTS: Record<string, string> = {
     'more descriptors are on their way than RLIMIT_NOFILE allows (ulimit -n): the peer must receive some first',
   'sendmsg EPERM': 'credentials of another user or process need CAP_SETUID, CAP_SETGID and CAP_SYS_ADMIN',
   'sendmsg ESRCH': 'no process has the pid in credentials',
+  'sendmsg EMSGSIZE':
+    'a message has to fit into the buffer of its sender: sendBuffer makes it larger, up to twice /proc/sys/net/core/wmem_max',
+  'sendmsg ENOBUFS': 'the kernel makes no message of more than some 4 MiB, whatever the buffer',
+  'sendmsg ECONNREFUSED': 'nobody receives there any more: its socket is closed, and its file may be left behind',
+  'sendmsg ENOENT': 'no socket has this path; the receiver is not running',
+  'sendmsg EACCES': 'sending needs write permission on the socket file',
+  'sendmsg EPROTOTYPE': 'the socket there is of another type (stream, datagram or seqpacket)',
+  'sendmsg ENOTCONN': 'name a receiver with `to`, or connect() the socket first',
+  'connect EPERM': 'the socket there is connected to another, and takes messages from that one only',
   'sendmsg EINVAL': 'one message carries at most 253 descriptors (SCM_MAX_FD)',
   'sigqueue EAGAIN':
     "the receiver's user has as many signals queued as its RLIMIT_SIGPENDING allows (ulimit -i): let it handle some, then try again",

@@ -74,11 +74,14 @@ export const SOCK_SEQPACKET = 5;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_PASSCRED = 16;
+export const SO_TIMESTAMP = 29;
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 8;
 export const MSG_DONTWAIT = 0x40;
+/** Messages that `sendmmsg` and `recvmmsg` of the addon take in one call. */
+export const MOST_MESSAGES = 64;
 /** SCM_MAX_FD: descriptors in one message. */
 export const MOST_DESCRIPTORS = 253;
 

@@ -118,9 +118,39 @@ interface UnixCalls {
     /** pid, uid, gid; or empty. */
     credentials: Int32Array,
     flags: number,
+    /** The bytes of the receiver's sun_path; empty for whom the socket is connected to. */
+    name: Uint8Array,
   ): Result;
-  /** answer: flags, number of descriptors, credentials present, pid, uid, gid, pidfd of the sender or -1, the descriptors. */
-  recvmsg(fd: number, bytes: Uint8Array, offset: number, length: number, answer: Int32Array): Result;
+  /**
+   * answer: flags, number of descriptors, credentials present, pid, uid, gid, time stamp present, bytes of the sender's
+   * name, length, pidfd of the sender or -1; then the descriptors.
+   */
+  recvmsg(
+    fd: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    answer: Int32Array,
+    name: Uint8Array,
+    flags: number,
+  ): Result;
+  /** How many were sent of the messages from `first` on, at most 64. */
+  sendmmsg(fd: number, messages: Uint8Array[], first: number, flags: number, name: Uint8Array): Result;
+  /**
+   * How many came, at most `count`, which is at most 64. The first `room` bytes of each `stride` of `bytes` are for one
+   * message, 10 words of `answers` and 108 bytes of `names` tell of it as `recvmsg` does; the descriptors of all stand behind
+   * the words of 64.
+   */
+  recvmmsg(
+    fd: number,
+    bytes: Uint8Array,
+    stride: number,
+    room: number,
+    count: number,
+    answers: Int32Array,
+    names: Uint8Array,
+    flags: number,
+  ): Result;
 }
 
 interface MessageQueueCalls {

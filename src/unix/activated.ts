@@ -77,7 +77,7 @@ function takeOver(allow: PolicyOptions): Activated[] {
   if (taken) throw argumentError('the sockets that were passed to this process have been taken over before');
   const passed = namesFor(count).map((name, index) => ({ name, fd: FIRST_FD + index }));
   // All are looked at before one is taken over, so that a fault leaves them as they were.
-  for (const { name, fd } of passed) checkInherited(fd, true, `descriptor ${fd} ('${name}')`);
+  for (const { name, fd } of passed) checkInherited(fd, 'listening Unix stream socket', `descriptor ${fd} ('${name}')`);
   taken = true;
   return passed.map(({ name, fd }) => ({ name, listener: listenerFromFd(fd, allow) }));
 }

@@ -15,6 +15,9 @@ export type Address = string | Uint8Array;
 /** Bytes of the longest path (the 108th of sun_path is its NUL) and of the longest abstract name. */
 export const MOST_ADDRESS_BYTES = 107;
 
+/** Bytes of sun_path. */
+export const SUN_PATH_BYTES = 108;
+
 /** An address, checked. */
 export interface Place {
   /** The bytes of sun_path: a path, or a NUL and an abstract name. */
@@ -69,4 +72,32 @@ export function parseAddress(address: Address): Place {
   const name = encoder.encode(address);
   checkLength(name, 'the path');
   return { name, path: address, subject: { path: address }, address };
+}
+
+const exactly = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text that these bytes are, `undefined` if `parseAddress` would make other bytes of it, or none. */
+function textOf(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0 || bytes.includes(0)) return undefined;
+  try {
+    return exactly.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The address that a name of the kernel's (the bytes of sun_path) stands for, `null` for that of a socket without one. An
+ * abstract name is a string if that says the same bytes, else the bytes.
+ */
+export function addressOf(name: Uint8Array): Address | null {
+  if (name.length === 0) return null;
+  if (name[0] === 0) {
+    const bytes = name.slice(1);
+    const text = textOf(bytes);
+    return text === undefined ? bytes : `@${text}`;
+  }
+  const end = name.indexOf(0);
+  const path = new TextDecoder().decode(name.subarray(0, end < 0 ? name.length : end));
+  return path.startsWith('@') ? `./${path}` : path;
 }

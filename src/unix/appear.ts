@@ -14,10 +14,11 @@ import { EAGAIN, ECONNREFUSED, ENOENT, ETIMEDOUT } from '../core/errno.js';
 import { check, IpcError, timeoutError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible } from '../core/readiness.js';
-import { checkTimeout, pend, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import { checkSignal, checkTimeout, pend, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place } from './address.js';
-import { type ConnectOptions, connectTo } from './connect.js';
-import { checkPolicy } from './peer.js';
+import { type ConnectOptions, connectTo, type Kind } from './connecting.js';
+import { STREAM } from './connect.js';
+import { checkPolicy, type PolicyOptions } from './peer.js';
 import type { StreamSocket } from './socket.js';
 
 const FIRST_PAUSE_MS = 1;
@@ -79,20 +80,23 @@ async function changeOrPause(watch: FolderWatch, options: WaitOptions): Promise<
   }
 }
 
-/** Tries until somebody listens; `wait` ends when it may be worth another try. */
-async function retry(
+/** Connects to a place, or throws why not. */
+export type Connecting<S> = (place: Place, options: WaitOptions) => Promise<S> | S;
+
+/** Tries until somebody is there; `wait` ends when it may be worth another try. */
+async function retry<S>(
   place: Place,
-  options: ConnectOptions | undefined,
+  connect: Connecting<S>,
+  options: WaitOptions | undefined,
   wait: (refused: boolean, pauseMs: number, options: WaitOptions) => Promise<void>,
-): Promise<StreamSocket> {
+): Promise<S> {
   const timeoutMs = checkTimeout(options?.timeoutMs);
   const deadline = performance.now() + timeoutMs;
   const signal = options?.signal;
-  const policy = options?.allow === undefined ? {} : { allow: options.allow };
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     const left = Math.max(0, deadline - performance.now());
     try {
-      return await connectTo(place, { signal, timeoutMs: left, ...policy });
+      return await connect(place, { signal, timeoutMs: left });
     } catch (why) {
       if (left === 0 || isOneOf(why, ETIMEDOUT)) throw timeoutError('connect', timeoutMs, place.subject);
       if (!isOneOf(why, ENOENT, ECONNREFUSED)) throw why;
@@ -101,22 +105,42 @@ async function retry(
   }
 }
 
+/** What `connect` gives, once somebody is at the address. */
+export async function whenThere<S>(
+  address: Address,
+  connect: Connecting<S>,
+  options: WaitOptions | undefined,
+): Promise<S> {
+  checkSignal(options?.signal);
+  const place = parseAddress(address);
+  const { path } = place;
+  if (path === undefined) {
+    return retry(place, connect, options, (_refused, pauseMs, given) => pause({ ...given, timeoutMs: pauseMs }));
+  }
+  using watch = new FolderWatch(dirname(path));
+  return await retry(place, connect, options, (refused, pauseMs, given) =>
+    changeOrPause(watch, refused ? { ...given, timeoutMs: pauseMs } : given),
+  );
+}
+
+/** As `connectWhenListening`, for sockets of this kind. */
+export async function connectKindWhenListening<S>(
+  kind: Kind<S>,
+  address: Address,
+  options: ConnectOptions | undefined,
+): Promise<S> {
+  checkOptions(options, ['allow', ...WAIT_OPTIONS]);
+  checkPolicy(options?.allow);
+  const policy: PolicyOptions = options?.allow === undefined ? {} : { allow: options.allow };
+  return whenThere(address, (place, waiting) => connectTo(kind, place, { ...waiting, ...policy }), options);
+}
+
 /**
  * Connects, and if no server listens at the address yet, waits until one does. The folder of a path
  * must exist.
  *
  * @throws IpcError ETIMEDOUT, EACCES, ENOTDIR, and what `connect` throws except ENOENT and ECONNREFUSED
  */
-export async function connectWhenListening(address: Address, options?: ConnectOptions): Promise<StreamSocket> {
-  const place = parseAddress(address);
-  checkOptions(options, ['allow', ...WAIT_OPTIONS]);
-  checkPolicy(options?.allow);
-  const { path } = place;
-  if (path === undefined) {
-    return retry(place, options, (_refused, pauseMs, given) => pause({ ...given, timeoutMs: pauseMs }));
-  }
-  using watch = new FolderWatch(dirname(path));
-  return await retry(place, options, (refused, pauseMs, given) =>
-    changeOrPause(watch, refused ? { ...given, timeoutMs: pauseMs } : given),
-  );
+export function connectWhenListening(address: Address, options?: ConnectOptions): Promise<StreamSocket> {
+  return connectKindWhenListening(STREAM, address, options);
 }

@@ -98,6 +98,21 @@ export class PathClaim {
     }
   }
 
+  /**
+   * Binds the socket `fd` at the path itself. That of a datagram socket cannot be bound elsewhere first: the name that it was
+   * bound to is the sender's address for those who receive from it. Nothing is missing when it appears, since nobody
+   * connects to one that does not listen yet, and until its mode is settled it is narrower, never wider.
+   */
+  occupyAsIs(fd: number, mode: number): void {
+    const path = this.#path;
+    if (findStale(path, this.#name, statusAt(path))) check(native().unlink(path), 'unlink', { path });
+    check(native().fchmod(fd, mode), 'fchmod', { path });
+    check(native().bind(fd, this.#name), 'bind', { path });
+    settle(path, mode, (place) => {
+      this.#socket = statusOf(place, { path });
+    });
+  }
+
   #move(place: number, fresh: string, stale: boolean): void {
     const path = this.#path;
     if (stale) {

@@ -1,18 +1,12 @@
 /** Descriptors that travel with the bytes of a Unix socket (SCM_RIGHTS), and the sender's credentials. */
-import { MOST_DESCRIPTORS, MSG_CTRUNC, MSG_DONTWAIT, F_DUPFD_CLOEXEC, native } from '../sys/index.js';
+import { MOST_DESCRIPTORS, MSG_DONTWAIT, F_DUPFD_CLOEXEC, native } from '../sys/index.js';
 import { checkInteger, checkOptions } from '../core/arguments.js';
 import { argumentError, check, type ErrorSubject, IpcError, rangeError } from '../core/errors.js';
 import type { FirstCall } from '../core/writing.js';
+import { Answers, type Credentials } from './answers.js';
 
 /** A descriptor to send: its number, or a handle that has one. It stays open here, too. */
 export type Sendable = number | { readonly fd: number };
-
-/** Who is at the other end, or who sent. */
-export interface Credentials {
-  pid: number;
-  uid: number;
-  gid: number;
-}
 
 /** What travels along with the bytes. */
 export interface SendExtras {
@@ -29,7 +23,10 @@ export interface SendExtras {
 /** The largest id; 2^32 - 1 stands for none. */
 const MOST_ID = 0xfffffffe;
 /** With memory behind it: Node-API gives no address for an array that never had any. */
-const NOTHING = new Int32Array(new ArrayBuffer(4), 0, 0);
+export const NOTHING = new Int32Array(new ArrayBuffer(4), 0, 0);
+
+/** The name of whom the socket is connected to. */
+export const CONNECTED = new Uint8Array(new ArrayBuffer(4), 0, 0);
 
 /** What came in one piece. */
 export interface Received {
@@ -88,7 +85,8 @@ export function checkAttached(extras: SendExtras | undefined): Attached | undefi
 
 /** A first call that sends these with the first bytes. */
 export function sendWith({ fds, credentials }: Attached): FirstCall {
-  return (fd, bytes, offset, length) => native().sendmsg(fd, bytes, offset, length, fds, credentials, MSG_DONTWAIT);
+  return (fd, bytes, offset, length) =>
+    native().sendmsg(fd, bytes, offset, length, fds, credentials, MSG_DONTWAIT, CONNECTED);
 }
 
 /** Closes them all. */
@@ -114,33 +112,30 @@ export function duplicates(descriptors: Int32Array): Int32Array {
   return Int32Array.from(made);
 }
 
-/** Flags, number of descriptors, whether there are credentials, pid, uid, gid, a pidfd, the descriptors. */
-const FIRST_DESCRIPTOR = 7;
-const answer = new Int32Array(FIRST_DESCRIPTOR + MOST_DESCRIPTORS);
+const answers = new Answers(1);
 
 /** recvmsg(2): the length or `-errno`. What came along is told by `unpack`. */
 export function receiveMessage(fd: number, buffer: Uint8Array): number {
-  return native().recvmsg(fd, buffer, 0, buffer.length, answer);
+  return native().recvmsg(fd, buffer, 0, buffer.length, answers.words, answers.names, MSG_DONTWAIT);
 }
 
 /** What the last `receiveMessage` brought beside its bytes; throws if a part of it was cut off. */
 export function unpack(data: Uint8Array, subject: ErrorSubject | undefined): Received {
-  const at = (index: number): number => answer[index] as number;
-  const fds = Array.from(answer.subarray(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + at(1)));
-  // Nobody here asks for a pidfd of the sender (SO_PASSPIDFD), but an inherited socket may have been set to bring one.
-  if (at(6) >= 0) native().close(at(6));
-  if (at(0) & MSG_CTRUNC) {
+  const fds = answers.descriptors(0);
+  if (answers.lost(0)) {
     closeAll(fds);
-    const why = new IpcError({
-      code: 'EMFILE',
-      syscall: 'recvmsg',
-      ...subject,
-      message:
-        'descriptors that came with the bytes are lost, since this process can open no more; the bytes are in `data`',
-    });
-    throw Object.assign(why, { data });
+    throw Object.assign(lostError(subject), { data });
   }
-  // Bytes sent before SO_PASSCRED was on carry nobody's: pid 0.
-  const credentials = at(2) === 1 && at(3) !== 0 ? { pid: at(3), uid: at(4) >>> 0, gid: at(5) >>> 0 } : null;
-  return { data, fds, credentials };
+  return { data, fds, credentials: answers.credentials(0) };
+}
+
+/** Descriptors came along for which there was no room; whoever throws it adds the `data`. */
+export function lostError(subject: ErrorSubject | undefined): IpcError {
+  return new IpcError({
+    code: 'EMFILE',
+    syscall: 'recvmsg',
+    ...subject,
+    message:
+      'descriptors that came with the bytes are lost, since this process can open no more; the bytes are in `data`',
+  });
 }

@@ -11,9 +11,34 @@
 export type { ReadOptions, SyncReadOptions, TryReadOptions } from '../core/reading.js';
 export { type Address, MOST_ADDRESS_BYTES } from './address.js';
 export type { Activated, ActivatedOptions } from './activated.js';
-export type { ConnectOptions, SocketPair, SyncConnectOptions, TryConnectOptions } from './connect.js';
-export type { Credentials, Received, Sendable, SendExtras } from './descriptors.js';
-export { type ListenOptions, StreamListener } from './listener.js';
+export type { Credentials } from './answers.js';
+export type { SocketPair } from './connect.js';
+export type { ConnectOptions, Pair, SyncConnectOptions, TryConnectOptions } from './connecting.js';
+export type { BindOptions, DatagramConnectOptions, DatagramPair } from './datagram.js';
+export {
+  type Datagram,
+  DatagramSocket,
+  type SendOptions,
+  type SyncSendOptions,
+  type ToOptions,
+  type TrySendOptions,
+} from './datagramSocket.js';
+export type { Received, Sendable, SendExtras } from './descriptors.js';
+export { Listener, type ListenOptions, StreamListener } from './listener.js';
+export { MessageSocket } from './messageSocket.js';
+export type {
+  ManyOptions,
+  Message,
+  MessageOptions,
+  SyncManyOptions,
+  SyncMessageOptions,
+  TryManyOptions,
+  TryMessageOptions,
+} from './receiving.js';
+export { SeqpacketListener, type SeqpacketPair } from './seqpacket.js';
+export { SeqpacketSocket } from './seqpacketSocket.js';
 export { StreamSocket } from './socket.js';
 export type { Policy, PolicyOptions } from './peer.js';
+export * as datagram from './datagram.js';
+export * as seqpacket from './seqpacket.js';
 export * as stream from './stream.js';

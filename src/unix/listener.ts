@@ -1,5 +1,5 @@
-/** A stream socket that takes connections. */
-import { F_SETFD, FD_CLOEXEC, native, POLLIN, POLLRDHUP, SHUT_RD, SOCK_STREAM } from '../sys/index.js';
+/** A socket that takes connections, of streams or of packets. */
+import { F_SETFD, FD_CLOEXEC, native, POLLIN, POLLRDHUP, SHUT_RD } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions } from '../core/arguments.js';
 import { EAGAIN, EINTR, errnoNumber } from '../core/errno.js';
 import { argumentError, check, type ErrorSubject, IpcError } from '../core/errors.js';
@@ -8,11 +8,13 @@ import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { setNonBlocking } from '../core/transfer.js';
 import { checkWait, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
-import { type Address, parseAddress, type Place, placeOf } from './address.js';
+import { type Address, parseAddress, type Place, placeOf, SUN_PATH_BYTES } from './address.js';
 import { PathClaim } from './claim.js';
-import { checkInherited } from './inherited.js';
+import { STREAM } from './connect.js';
+import type { Kind } from './connecting.js';
+import { checkInherited, type InheritedKind } from './inherited.js';
 import { checkPolicy, credentialsOf, isAllowed, type Policy, type PolicyOptions } from './peer.js';
-import { StreamSocket } from './socket.js';
+import type { StreamSocket } from './socket.js';
 
 /** How a server listens. */
 export interface ListenOptions extends PolicyOptions {
@@ -30,26 +32,27 @@ export interface ListenOptions extends PolicyOptions {
 
 const trace = traceOf('unix');
 const DEFAULT_BACKLOG = 511;
-const SUN_PATH_BYTES = 108;
 const ECONNABORTED = errnoNumber('ECONNABORTED') as number;
 const TRY_AGAIN = new Set([-EAGAIN, -EINTR, -ECONNABORTED]);
 
-/** A listening stream socket. `close()` removes its socket file and the lock file beside it. */
-export class StreamListener extends DescriptorHandle {
+/** A listening socket. `close()` removes its socket file and the lock file beside it. */
+export abstract class Listener<S> extends DescriptorHandle {
   /** The address as it was given to `listen`. */
   readonly address: Address;
   readonly #place: Place;
   readonly #claim: PathClaim | undefined;
   readonly #allow: Policy | undefined;
+  readonly #kind: Kind<S>;
   #refused = 0;
 
   /** @internal */
-  constructor(fd: number, place: Place, claim: PathClaim | undefined, allow: Policy | undefined) {
+  constructor(kind: Kind<S>, fd: number, place: Place, claim: PathClaim | undefined, allow: Policy | undefined) {
     super(fd, `the listener at ${String(place.subject.path ?? place.subject.object)}`);
     this.address = place.address;
     this.#place = place;
     this.#claim = claim;
     this.#allow = allow;
+    this.#kind = kind;
   }
 
   /** Connections that `allow` has refused. Each was closed unread, and is told of as `refuse` on `interproc:unix`. */
@@ -58,7 +61,7 @@ export class StreamListener extends DescriptorHandle {
   }
 
   /** The next connection (accept4(2)), once there is one. An abort loses none. @throws IpcError EMFILE; EINVAL (shut down by another who shares it) */
-  accept(options?: WaitOptions): Promise<StreamSocket> {
+  accept(options?: WaitOptions): Promise<S> {
     try {
       checkOptions(options, WAIT_OPTIONS);
     } catch (why) {
@@ -68,13 +71,13 @@ export class StreamListener extends DescriptorHandle {
   }
 
   /** As `accept`, blocking this thread. */
-  acceptSync(options?: SyncWaitOptions): StreamSocket {
+  acceptSync(options?: SyncWaitOptions): S {
     checkOptions(options, ['timeoutMs']);
     return whenPossibleSync(this, POLLIN, this.#attempt(options), options, this.#accepting());
   }
 
   /** As `accept`, if one waits now, else `undefined`. */
-  tryAccept(): StreamSocket | undefined {
+  tryAccept(): S | undefined {
     for (;;) {
       const next = this.#next();
       if (next === undefined) this.#checkNotShut();
@@ -86,7 +89,7 @@ export class StreamListener extends DescriptorHandle {
    * One try of a wait. It ends with each refusal, and the wait comes back for the next, so that a peer who connects again and
    * again keeps the event loop from nothing; only a wait of no time has to go through all who are there.
    */
-  #attempt(options: SyncWaitOptions | undefined): () => StreamSocket | undefined {
+  #attempt(options: SyncWaitOptions | undefined): () => S | undefined {
     if (options?.timeoutMs === 0) return () => this.tryAccept();
     return () => {
       const next = this.#next();
@@ -114,7 +117,7 @@ export class StreamListener extends DescriptorHandle {
   }
 
   /** One connection; `undefined` if none waits, false if it was refused. */
-  #next(): StreamSocket | undefined | false {
+  #next(): S | undefined | false {
     this.use();
     const accepted = native().accept(this.fd);
     if (TRY_AGAIN.has(accepted)) return undefined;
@@ -124,7 +127,7 @@ export class StreamListener extends DescriptorHandle {
       return false;
     }
     trace('accept', { ...this.#place.subject, fd });
-    return new StreamSocket(fd, `a connection to ${this.#name()}`, this.#place.subject);
+    return this.#kind.wrap(fd, `a connection to ${this.#name()}`, this.#place.subject);
   }
 
   /** Whether the policy admits who has connected; if not, or if it throws or closes the listener, the connection is closed. */
@@ -149,7 +152,7 @@ export class StreamListener extends DescriptorHandle {
    * later is refused as if nobody listened, and so is whoever waits to be let in. With `{ backlog: 0 }` no
    * peer is connected that is not accepted here. Those whom `allow` refuses do not count.
    */
-  async acceptLast(options?: WaitOptions): Promise<StreamSocket> {
+  async acceptLast(options?: WaitOptions): Promise<S> {
     if (options !== undefined) checkWait(options);
     if (this.#allow !== undefined) {
       try {
@@ -187,9 +190,9 @@ export class StreamListener extends DescriptorHandle {
   }
 
   /** The connections as they come, until the listener is closed. Leaving the loop leaves it open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<StreamSocket, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<S, void, undefined> {
     while (!this.closed) {
-      let socket: StreamSocket;
+      let socket: S;
       try {
         socket = await this.accept();
       } catch (why) {
@@ -215,15 +218,18 @@ export class StreamListener extends DescriptorHandle {
   }
 }
 
-/**
- * Listens at an address (bind(2), listen(2)). At a path, the server holds a lock on `<path>.lock` for
- * its life: a live server's path is never taken, of two that start at once one wins, and a socket
- * file that a dead server left behind is replaced. The socket appears with its mode, listening.
- *
- * @throws IpcError EADDRINUSE (a live server, or a file that is no socket), EACCES, ENOENT (the
- *   folder); TypeError for an address longer than 107 bytes
- */
-export function listen(address: Address, options: ListenOptions = {}): StreamListener {
+/** A listening stream socket. `close()` removes its socket file and the lock file beside it. */
+export class StreamListener extends Listener<StreamSocket> {}
+
+/** What a listener is made of. */
+export interface Listening {
+  fd: number;
+  place: Place;
+  claim: PathClaim | undefined;
+}
+
+/** bind(2) and listen(2) of a socket of this type; the options are checked. */
+export function listenAs(type: number, address: Address, options: ListenOptions): Listening {
   const place = parseAddress(address);
   checkOptions(options, ['allow', 'backlog', 'mode']);
   checkPolicy(options.allow);
@@ -237,7 +243,7 @@ export function listen(address: Address, options: ListenOptions = {}): StreamLis
   const claim = path === undefined ? undefined : new PathClaim(path, place.name);
   let fd = -1;
   try {
-    fd = check(native().socket(SOCK_STREAM), 'socket', subject);
+    fd = check(native().socket(type), 'socket', subject);
     if (claim !== undefined) {
       claim.occupy(fd, mode, backlog);
     } else {
@@ -250,7 +256,7 @@ export function listen(address: Address, options: ListenOptions = {}): StreamLis
     throw why;
   }
   trace('listen', { ...subject, fd });
-  return new StreamListener(fd, place, claim, options.allow);
+  return { fd, place, claim };
 }
 
 /** Where a listening socket is found: getsockname(2). */
@@ -258,6 +264,31 @@ function boundPlace(fd: number, subject: ErrorSubject): Place {
   const name = new Uint8Array(SUN_PATH_BYTES);
   const length = check(native().getsockname(fd, name), 'getsockname', subject);
   return placeOf(name.subarray(0, length));
+}
+
+/** Takes over a listening descriptor of this kind, and says where it is found; the options are checked. */
+export function adoptListener(kind: InheritedKind, fd: number, options: PolicyOptions): Listening {
+  checkOptions(options, ['allow']);
+  checkPolicy(options.allow);
+  const subject = checkInherited(fd, kind);
+  const place = boundPlace(fd, subject);
+  check(native().fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl(F_SETFD)', subject);
+  setNonBlocking(fd, true);
+  trace('adopt', { ...place.subject, fd });
+  return { fd, place, claim: undefined };
+}
+
+/**
+ * Listens at an address (bind(2), listen(2)). At a path, the server holds a lock on `<path>.lock` for
+ * its life: a live server's path is never taken, of two that start at once one wins, and a socket
+ * file that a dead server left behind is replaced. The socket appears with its mode, listening.
+ *
+ * @throws IpcError EADDRINUSE (a live server, or a file that is no socket), EACCES, ENOENT (the
+ *   folder); TypeError for an address longer than 107 bytes
+ */
+export function listen(address: Address, options: ListenOptions = {}): StreamListener {
+  const { fd, place, claim } = listenAs(STREAM.type, address, options);
+  return new StreamListener(STREAM, fd, place, claim, options.allow);
 }
 
 /**
@@ -269,12 +300,6 @@ function boundPlace(fd: number, subject: ErrorSubject): Place {
  * @throws TypeError if it is no listening Unix stream socket; IpcError EBADF
  */
 export function listenerFromFd(fd: number, options: PolicyOptions = {}): StreamListener {
-  checkOptions(options, ['allow']);
-  checkPolicy(options.allow);
-  const subject = checkInherited(fd, true);
-  const place = boundPlace(fd, subject);
-  check(native().fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl(F_SETFD)', subject);
-  setNonBlocking(fd, true);
-  trace('adopt', { ...place.subject, fd });
-  return new StreamListener(fd, place, undefined, options.allow);
+  const { place, claim } = adoptListener('listening Unix stream socket', fd, options);
+  return new StreamListener(STREAM, fd, place, claim, options.allow);
 }

@@ -4,7 +4,7 @@ import { native } from '../sys/index.js';
 import { EINVAL, errnoNumber, ESRCH } from '../core/errno.js';
 import { argumentError, check, type ErrorSubject } from '../core/errors.js';
 import { ProcessHandle } from '../proc/index.js';
-import type { Credentials } from './descriptors.js';
+import type { Credentials } from './answers.js';
 
 /**
  * Whether this peer may be there. Called once for each connection, before a byte is read or written. It answers at once: a

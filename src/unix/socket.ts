@@ -18,11 +18,11 @@ import {
 import { ByteWriter } from '../core/writing.js';
 import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { ProcessHandle } from '../proc/index.js';
+import type { Credentials } from './answers.js';
 import { credentialsOf, openPeer } from './peer.js';
 import {
   checkAttached,
   closeAll,
-  type Credentials,
   duplicates,
   type Received,
   receiveMessage,

@@ -9,15 +9,21 @@ import { startFixture } from '../support/program.js';
 import { socketPath } from './support.js';
 
 const KINDS = [
-  'accept',
-  'acceptSync',
-  'connect',
-  'connectSync',
-  'connectWhenListening',
-  'receive',
-  'receiveSync',
-  'send',
-  'sendSync',
+  'unix.accept',
+  'unix.acceptSync',
+  'unix.connect',
+  'unix.connectSync',
+  'unix.connectWhenListening',
+  'unix.receive',
+  'unix.receiveSync',
+  'unix.send',
+  'unix.sendSync',
+  'seqpacket.receive',
+  'seqpacket.receiveManySync',
+  'seqpacket.send',
+  'seqpacket.sendSync',
+  'datagram.sendTo',
+  'datagram.sendToSync',
 ];
 
 for (const kind of KINDS) {
@@ -25,7 +31,7 @@ for (const kind of KINDS) {
     openPoller();
     const before = countDescriptors();
     const worker = new Worker(new URL('../fixtures/waits.js', import.meta.url), {
-      workerData: { kind: `unix.${kind}` },
+      workerData: { kind },
     });
     await once(worker, 'message');
     await worker.terminate();
@@ -33,7 +39,7 @@ for (const kind of KINDS) {
   });
 
   test(`process.exit() in the middle of ${kind} exits`, async (t) => {
-    const child = startFixture(t, 'waits', [`unix.${kind}`, 'exit']);
+    const child = startFixture(t, 'waits', [kind, 'exit']);
     assert.deepEqual(await child.ended, { code: 7, signal: null }, child.errors());
   });
 }
