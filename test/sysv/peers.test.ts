@@ -24,8 +24,9 @@ for _ in range(int(sys.argv[3])):
     back.send(data[::-1], type=type + 10)
 `;
 
+// To Perl a key is a signed int: it does not cut a larger number down itself.
 const PERL = `
-my ($there, $back) = map { IPC::Msg->new(oct, 0) // die $! } @ARGV[0, 1];
+my ($there, $back) = map { IPC::Msg->new(unpack('l', pack 'L', oct), 0) // die $! } @ARGV[0, 1];
 for (1 .. $ARGV[2]) {
   my $type = $there->rcv(my $bytes, 8192, -10) // die $!;
   $back->snd($type + 10, scalar reverse $bytes) or die $!;
@@ -69,7 +70,9 @@ for (const [name, command] of Object.entries(PEERS)) {
     })();
     const seen = new Set<number>();
     for (let index = 0; index < COUNT; index++) {
-      const { type, data } = await back.receive({ timeoutMs: 60_000 });
+      const { type, data } = await back.receive({ timeoutMs: 20_000 }).catch((why) => {
+        throw new Error(`${(why as Error).message}; the other one has said: ${other.errors()}`);
+      });
       const turned = data.reverse();
       const number = Number.parseInt(text(turned), 10);
       assert.deepEqual([type, turned], [11 + (number % 10), message(number)]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import { getSystemErrorName } from 'node:util';
-import { native, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from '../../src/sys/index.js';
+import { MSG_DONTWAIT, native, SHUT_WR, SOCK_DGRAM, SOCK_STREAM } from '../../src/sys/index.js';
 import { randomName } from '../support/folder.js';
 
 /** No descriptor of this process. */
@@ -23,7 +23,7 @@ function socketFor(t: TestContext, type = SOCK_STREAM): number {
 }
 
 const abstract = (): Uint8Array => Buffer.from(`\0${randomName('kernel')}`);
-const answer = (): Int32Array => new Int32Array(7 + 253);
+const answer = (): Int32Array => new Int32Array(10 + 253);
 
 test('sockets that are bound, listen or are connected already, and those that are not, are told apart by the kernel', (t) => {
   const [name, another] = [abstract(), abstract()];
@@ -42,7 +42,10 @@ test('sockets that are bound, listen or are connected already, and those that ar
   assert.equal(named(native().connect(listener, name)), 'EINVAL');
   assert.equal(named(native().write(fresh, new Uint8Array(1), 0, 1)), 'ENOTCONN');
   assert.equal(named(native().read(fresh, new Uint8Array(1), 0, 1)), 'EINVAL');
-  assert.equal(named(native().recvmsg(fresh, new Uint8Array(1), 0, 1, answer())), 'EINVAL');
+  assert.equal(
+    named(native().recvmsg(fresh, new Uint8Array(1), 0, 1, answer(), new Uint8Array(108), MSG_DONTWAIT)),
+    'EINVAL',
+  );
   assert.equal(named(native().shutdown(client, 7)), 'EINVAL');
   assert.equal(native().shutdown(fresh, SHUT_WR), 0);
 });
@@ -67,8 +70,14 @@ test('what is no socket, or no descriptor, is ENOTSOCK or EBADF of every call', 
     assert.equal(named(native().accept(fd)), code);
     assert.equal(named(native().connect(fd, abstract())), code);
     assert.equal(named(native().shutdown(fd, SHUT_WR)), code);
-    assert.equal(named(native().recvmsg(fd, new Uint8Array(1), 0, 1, answer())), code);
+    assert.equal(
+      named(native().recvmsg(fd, new Uint8Array(1), 0, 1, answer(), new Uint8Array(108), MSG_DONTWAIT)),
+      code,
+    );
     const none = new Int32Array(new ArrayBuffer(4), 0, 0);
-    assert.equal(named(native().sendmsg(fd, new Uint8Array(1), 0, 1, none, none, 0)), code);
+    assert.equal(
+      named(native().sendmsg(fd, new Uint8Array(1), 0, 1, none, none, 0, new Uint8Array(new ArrayBuffer(4), 0, 0))),
+      code,
+    );
   }
 });
