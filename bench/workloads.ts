@@ -50,7 +50,7 @@ const SMALL = 64;
 const PAGE = 4096;
 const BLOCK = 65536;
 /** What keeps the boundaries of messages. */
-const QUEUES = ['mq'];
+const QUEUES = ['mq', 'msgq', 'unixgram', 'unixpacket'];
 
 const rings: Contest[] = [
   ...ring('64 B, each published, copied', ['--publish', '1', '--mode', 'copy'], SMALL, 20e6, { must: 0.4, goal: 0.6 }),
@@ -124,6 +124,21 @@ const queues: Contest[] = QUEUES.flatMap((mechanism) =>
     return besideMessages(contest, size);
   }),
 );
+
+/** Many messages with one call, against one each, both awaited. */
+const many: Contest[] = ['unixgram', 'unixpacket'].map((mechanism) => {
+  const args = (way: string): string[] => ['--mechanism', mechanism, '--way', way];
+  const program = 'ours/messages-awaited';
+  return {
+    name: `${mechanism}: 64 B, sendMany and receiveMany`,
+    processors: 'any',
+    entries: [
+      oneWay('each', '64 B, await send and receive', mechanism, 'interproc', program, args('each'), 300e3),
+      oneWay('many', '64 B, await sendMany and receiveMany', mechanism, 'interproc', program, args('many'), 600e3),
+    ],
+    ratios: [higher(`${mechanism}: sendMany against single sends`, 'many', 'each', { must: 2, goal: 2 })],
+  };
+});
 
 const perMessage: Contest[] = ['pipe', 'fifo', 'unix'].map((mechanism) => {
   const contest = pair(
@@ -337,6 +352,7 @@ export const contests: readonly Contest[] = [
   ...rings,
   ...perMessage,
   ...queues,
+  ...many,
   ...blocks,
   pipeline,
   file,

@@ -1,7 +1,7 @@
 /**
  * One way through a buffer of the kernel, one message for each blocking call, by the mechanism itself.
  *
- *   --mechanism pipe|fifo|unix|mq
+ *   --mechanism pipe|fifo|unix|unixgram|unixpacket|mq|msgq
  */
 import { startOther } from '../support/pair.js';
 import { Check, Stock, stamp, stockBytes } from '../support/payload.js';

@@ -1,7 +1,7 @@
 /**
  * Round trips through two buffers of the kernel, both sides blocking, by the mechanism itself.
  *
- *   --mechanism pipe|fifo|unix|mq
+ *   --mechanism pipe|fifo|unix|unixgram|unixpacket|mq|msgq
  */
 import { startOther } from '../support/pair.js';
 import { Check, Stock, stockBytes } from '../support/payload.js';

@@ -1,9 +1,10 @@
-/** A buffer of the kernel with a blocking call for each message: pipe, FIFO, Unix stream socket, POSIX message queue. */
+/** A buffer of the kernel with a blocking call for each message: pipe, FIFO, Unix sockets of all three types, message queues of both kinds. */
 import { join } from 'node:path';
 import * as fifo from '../../src/fifo/index.js';
 import * as mq from '../../src/mq/index.js';
 import * as pipe from '../../src/pipe/index.js';
-import { stream } from '../../src/unix/index.js';
+import { messageQueue } from '../../src/sysv/index.js';
+import { type DatagramSocket, datagram, type SeqpacketSocket, seqpacket, stream } from '../../src/unix/index.js';
 import { scratchDirectory } from '../support/pair.js';
 
 /** Sends a message, blocking. */
@@ -50,6 +51,24 @@ function receiveFrom(queue: mq.MessageQueue): Receive {
   };
 }
 
+/** Those sockets keep the boundaries of messages. */
+const SOCKETS = { unixgram: datagram, unixpacket: seqpacket };
+
+function receiveMessage(from: DatagramSocket | SeqpacketSocket): Receive {
+  return (message) => {
+    if (from.receiveIntoSync(message) !== message.length) throw new Error('a message of another length');
+  };
+}
+
+/** All messages have this type, as in C. */
+const TYPE = 1;
+
+function receiveTyped(queue: messageQueue.MessageQueue): Receive {
+  return (message) => {
+    if (queue.receiveIntoSync(message) !== message.length) throw new Error('a message of another length');
+  };
+}
+
 /**
  * Makes a way.
  *
@@ -85,7 +104,25 @@ export function makeWay(mechanism: string, size: number, child: 'send' | 'receiv
     const name = `fifo:${path}`;
     return { name, send: () => openSend(name), receive: () => openReceive(name), started: () => {} };
   }
-  if (mechanism !== 'mq') throw new RangeError(`--mechanism must be pipe, fifo, unix or mq, not ${mechanism}`);
+  if (mechanism === 'unixgram' || mechanism === 'unixpacket') {
+    const { first, second } = SOCKETS[mechanism].pair();
+    return {
+      name: `${mechanism}:${descriptor}`,
+      descriptor: second.handOver(),
+      send: () => (message) => first.sendSync(message),
+      receive: () => receiveMessage(first),
+      started: () => second.close(),
+    };
+  }
+  if (mechanism === 'msgq') {
+    const typed = messageQueue.create('random');
+    process.once('exit', () => typed.remove());
+    const name = `msgq:${typed.key}`;
+    return { name, send: () => openSend(name), receive: () => openReceive(name), started: () => {} };
+  }
+  if (mechanism !== 'mq') {
+    throw new RangeError(`--mechanism must be pipe, fifo, unix, unixgram, unixpacket, mq or msgq, not ${mechanism}`);
+  }
   const name = `/bench-${process.pid}-${number}`;
   const queue = mq.create(name, { maxMessages: 10, messageSize: size });
   process.once('exit', () => mq.unlink(name));
@@ -101,6 +138,14 @@ function parse(name: string): { mechanism: string; rest: string } {
 export function openSend(name: string): Send {
   const { mechanism, rest } = parse(name);
   if (mechanism === 'mq') return sendTo(mq.open(rest, { access: 'send' }));
+  if (mechanism === 'unixgram' || mechanism === 'unixpacket') {
+    const socket = SOCKETS[mechanism].fromFd(Number(rest));
+    return (message) => socket.sendSync(message);
+  }
+  if (mechanism === 'msgq') {
+    const typed = messageQueue.open(Number(rest));
+    return (message) => typed.sendSync(TYPE, message);
+  }
   const to =
     mechanism === 'pipe'
       ? pipe.writerFromFd(Number(rest))
@@ -114,6 +159,10 @@ export function openSend(name: string): Send {
 export function openReceive(name: string): Receive {
   const { mechanism, rest } = parse(name);
   if (mechanism === 'mq') return receiveFrom(mq.open(rest, { access: 'receive' }));
+  if (mechanism === 'unixgram' || mechanism === 'unixpacket') {
+    return receiveMessage(SOCKETS[mechanism].fromFd(Number(rest)));
+  }
+  if (mechanism === 'msgq') return receiveTyped(messageQueue.open(Number(rest)));
   if (mechanism === 'pipe') return receiveBytes(pipe.readerFromFd(Number(rest)));
   return receiveBytes(mechanism === 'fifo' ? fifo.openReaderSync(rest) : stream.fromFd(Number(rest)));
 }
