@@ -7,6 +7,8 @@ const LOAD: Record<string, () => Promise<{ endpoint: Endpoint }>> = {
   fd: () => import('./endpoints/fd.js'),
   fifo: () => import('./endpoints/fifo.js'),
   unix: () => import('./endpoints/unix.js'),
+  unixpacket: () => import('./endpoints/unixpacket.js'),
+  unixgram: () => import('./endpoints/unixgram.js'),
   mq: () => import('./endpoints/mq.js'),
   shm: () => import('./endpoints/shm.js'),
   posixshm: () => import('./endpoints/posixshm.js'),

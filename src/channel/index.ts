@@ -71,7 +71,7 @@ export async function receiver(href: string, options: OpenReceiver = {}): Promis
   checkOpen(options, ['senders']);
   const { url, endpoint } = await resolve(href);
   if ((options.senders ?? 1) > 1 && !endpoint.traits.multiSender) {
-    throw argumentError(`${href} has one sender; several can share mq:`);
+    throw argumentError(`${href} has one sender; several can share mq: and unixgram:`);
   }
   const open = await endpoint.receiver(url, options);
   const made = new Receiver(href, endpoint.traits, open.half);
@@ -79,7 +79,7 @@ export async function receiver(href: string, options: OpenReceiver = {}): Promis
   return made;
 }
 
-/** Connects to a `listen` of the same URL, waiting until there is one: `unix:` and `shm:`. */
+/** Connects to a `listen` of the same URL, waiting until there is one: `unix:`, `unixpacket:` and `shm:`. */
 export async function connect(href: string, options: OpenSender = {}): Promise<Connection> {
   checkOpen(options, ['coalesce', 'highWaterMark']);
   const { url, endpoint } = await resolve(href);
@@ -87,7 +87,7 @@ export async function connect(href: string, options: OpenSender = {}): Promise<C
   return new Connection(href, endpoint.traits, await endpoint.connect(url, options), options);
 }
 
-/** Accepts two-way connections: `unix:` and `shm:`. @throws IpcError EADDRINUSE (a live server has the address) */
+/** Accepts two-way connections: `unix:`, `unixpacket:` and `shm:`. @throws IpcError EADDRINUSE (a live server has the address) */
 export async function listen(href: string, options: OpenSender = {}): Promise<ChannelListener> {
   checkOpen(options, ['coalesce', 'highWaterMark']);
   const { url, endpoint } = await resolve(href);
@@ -101,5 +101,5 @@ export async function traits(href: string): Promise<Traits> {
 }
 
 function oneWay(href: string): TypeError {
-  return argumentError(`${href} goes one way: use sender() and receiver(); unix: and shm: go both ways`);
+  return argumentError(`${href} goes one way: use sender() and receiver(); unix:, unixpacket: and shm: go both ways`);
 }

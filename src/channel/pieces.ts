@@ -8,6 +8,7 @@
  * | 1 first | 24 bytes: kind, 3 unused, piece number (0), sender (8), length of the message (8) |
  * | 2 more | 24 bytes: kind, 3 unused, piece number, sender, where the piece belongs (8) |
  * | 3 end | 16 bytes: kind, flags, 2 unused, 4 unused, sender |
+ * | 4 several | 1 byte: the kind; then messages, each behind its length (4). In packets of a socket only |
  *
  * All little-endian. The sender is a random number that tells senders apart. A piece whose
  * predecessor is missing is dropped, and with it the message: its first pieces went to a receiver
@@ -20,9 +21,20 @@ export const WHOLE = 0;
 export const FIRST = 1;
 export const MORE = 2;
 export const END = 3;
+export const SEVERAL = 4;
 export const WHOLE_HEADER = 1;
 export const PIECE_HEADER = 24;
 export const END_LENGTH = 16;
+export const SEVERAL_HEADER = 1;
+/** The length in front of each of several. */
+export const FRAME_HEADER = 4;
+/**
+ * Bytes of the packets that are sent by a socket: of 16 KiB a buffer holds a dozen. The kernel wakes a sender that waits only when three
+ * quarters of its buffer are free, which packets of 64 KiB would make all of it.
+ */
+export const PACKET = 16384;
+/** Bytes of the longest packet that is taken. */
+export const LONGEST_PACKET = 65536;
 /** Flag of the end mark: the sender made the object, and whoever receives the end removes it. */
 export const END_TEMPORARY = 1;
 

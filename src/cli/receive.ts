@@ -17,7 +17,10 @@ const GATHER = 256 * 1024;
 export const verb: Verb<ReceiveOptions> = {
   define(command) {
     command
-      .argument('<url>', 'where from: fifo:./f, unix:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3')
+      .argument(
+        '<url>',
+        'where from: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3',
+      )
       .option('-k, --keep', 'leave what this command creates (a queue, a file)')
       .option('-p, --progress', 'show on the terminal what has been received')
       .addHelpText(

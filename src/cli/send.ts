@@ -20,7 +20,10 @@ const LAST_WORDS_MS = 1000;
 export const verb: Verb<SendOptions> = {
   define(command) {
     command
-      .argument('<url>', 'where to: fifo:./f, unix:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3')
+      .argument(
+        '<url>',
+        'where to: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3',
+      )
       .option(
         '-l, --lines',
         'each line is a message, with its newline (else: blocks of up to 64 KiB, as they are read)',

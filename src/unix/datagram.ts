@@ -3,7 +3,9 @@ import { F_SETFD, FD_CLOEXEC, native, SO_PASSCRED, SOCK_DGRAM } from '../sys/ind
 import { checkMode, checkOptions } from '../core/arguments.js';
 import { argumentError, check } from '../core/errors.js';
 import { traceOf } from '../core/trace.js';
+import { WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place } from './address.js';
+import { whenThere } from './appear.js';
 import { PathClaim } from './claim.js';
 import { type Pair, pairOf } from './connecting.js';
 import { DatagramSocket } from './datagramSocket.js';
@@ -108,6 +110,20 @@ export function connect(address: Address, options: DatagramConnectOptions = {}):
     socket.close();
     throw why;
   }
+}
+
+/**
+ * As `connect`, and if no socket is bound at the address yet, waits until one is. The folder of a path must exist.
+ *
+ * @throws IpcError ETIMEDOUT, EACCES, ENOTDIR, and what `connect` throws except ENOENT and ECONNREFUSED
+ */
+export async function connectWhenBound(
+  address: Address,
+  options: DatagramConnectOptions & WaitOptions = {},
+): Promise<DatagramSocket> {
+  checkOptions(options, ['from', ...WAIT_OPTIONS]);
+  const own = options.from === undefined ? {} : { from: options.from };
+  return whenThere(address, () => connect(address, own), options);
 }
 
 /** Two datagram sockets that are connected to each other. */

@@ -15,7 +15,16 @@ const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 function urls(): string[] {
   const name = randomName('cli');
-  return ['fifo:./f', 'unix:./s', `mq:/${name}`, `shm:${name}`, `posixshm:/${name}`, 'file:./log'];
+  return [
+    'fifo:./f',
+    'unix:./s',
+    'unixpacket:./p',
+    'unixgram:./d',
+    `mq:/${name}`,
+    `shm:${name}`,
+    `posixshm:/${name}`,
+    'file:./log',
+  ];
 }
 
 function assertNothingLeft(folder: string, url: string): void {

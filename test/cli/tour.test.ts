@@ -33,6 +33,8 @@ const NAMES = [
   'fifo',
   'unix',
   'unix-abstract',
+  'unixpacket',
+  'unixgram',
   'mq',
   'posixshm',
   'shm',
@@ -62,7 +64,7 @@ test('the list of rows has every file of rows/', () => {
   );
 });
 
-test('eleven rows are verified and measured, and the JSON has the stated shape', async (t) => {
+test('thirteen rows are verified and measured, and the JSON has the stated shape', async (t) => {
   const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
   const rows = rowsOf(outcome);
   assert.deepEqual(
@@ -86,7 +88,7 @@ test('eleven rows are verified and measured, and the JSON has the stated shape',
   }
   assert.deepEqual(
     new Set(rows.map(({ url }) => url.slice(0, url.indexOf(':')))),
-    new Set(['file', 'fd', 'fifo', 'unix', 'mq', 'posixshm', 'shm', 'signal']),
+    new Set(['file', 'fd', 'fifo', 'unix', 'unixpacket', 'unixgram', 'mq', 'posixshm', 'shm', 'signal']),
   );
   const { machine } = JSON.parse(String(outcome.stdout));
   assert.equal(machine.node, process.version);

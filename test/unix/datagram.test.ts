@@ -116,6 +116,28 @@ test('a connected socket needs no receiver named, can name another, and receives
   assert.equal((await server.receive()).from, `${path}-client`);
 });
 
+test('connecting waits, if it is told to, until a socket is bound, also where a dead one has left its file', async (t) => {
+  const path = socketPath(t);
+  await assert.rejects(datagram.connectWhenBound(path, { timeoutMs: 10 }), { code: 'ETIMEDOUT', path });
+  const abort = new AbortController();
+  const aborted = datagram.connectWhenBound(path, { signal: abort.signal });
+  abort.abort();
+  await assert.rejects(aborted, { code: 'ABORT_ERR' });
+  for (const leftBehind of [false, true]) {
+    if (leftBehind) {
+      const server = startFixture(t, 'unix-messages', ['datagram', path]);
+      assert.equal(await server.line(), 'ready');
+      await killed(server);
+    }
+    const waiting = datagram.connectWhenBound(path, { from: true });
+    using server = datagram.bind(path);
+    using client = await waiting;
+    await client.send(bytes('there you are'));
+    assert.equal((await server.receive()).from, client.address);
+  }
+  await assert.rejects(datagram.connectWhenBound(path, { form: true } as never), /did you mean from\?/);
+});
+
 test('a socket at a path has a mode of 0600 and a lock file, and close() removes both', (t) => {
   openPoller();
   const path = socketPath(t);

@@ -19,8 +19,8 @@ export function receiverGone(subject: ErrorSubject): IpcError {
 }
 
 /** Tells of the hang-up of the other end for as long as the half lasts. */
-function watchPeer(
-  half: StreamSink | StreamSource,
+export function watchPeer(
+  half: { release(): void },
   handle: DescriptorHandle,
   events: number,
   hungUp: () => void,

@@ -11,6 +11,8 @@ import { row as shm } from './rows/shm.js';
 import { row as signal } from './rows/signal.js';
 import { row as unix } from './rows/unix.js';
 import { row as unixAbstract } from './rows/unixAbstract.js';
+import { row as unixgram } from './rows/unixgram.js';
+import { row as unixpacket } from './rows/unixpacket.js';
 
 /** Every row. */
 export const ROWS: readonly Row[] = [
@@ -21,6 +23,8 @@ export const ROWS: readonly Row[] = [
   fifo,
   unix,
   unixAbstract,
+  unixpacket,
+  unixgram,
   mq,
   posixshm,
   shm,

@@ -202,11 +202,12 @@ export async function leftBehind(t: Test, way: Way): Promise<void> {
   const crash = async (...programs: ('sender' | 'receiver')[]): Promise<void> => {
     const peers = await Promise.all(programs.map((program) => place.start(program)));
     const opened = peers.map((peer) => peer.ask('open'));
-    if (programs.length > 1 || !way.waits) await Promise.all(opened);
+    const opens = programs.length > 1 || !(programs[0] === 'sender' ? way.senderWaits : way.waits);
+    if (opens) await Promise.all(opened);
     for (const peer of peers) await peer.ask('ping');
     for (const peer of peers) await until('it waits', () => stateOf(peer.pid) === 'S');
     const sender = peers[programs.indexOf('sender')];
-    if (sender !== undefined && (programs.length > 1 || !way.waits)) {
+    if (sender !== undefined && opens) {
       // Nobody takes them: together they fit into an empty queue, pipe, socket or ring, each in two pieces of a queue.
       const plan: Plan = { seed: seed(), count: 3, sizes: 9000 };
       plans.push(plan);

@@ -24,6 +24,8 @@ export interface Way {
   readonly singly: boolean;
   /** Opening one end waits for the other: the trait `connected`. */
   readonly waits: boolean;
+  /** Opening the sending end waits for the receiving one, also where that does not wait. */
+  readonly senderWaits: boolean;
   /** An address that nobody uses, with these `?options`. */
   place(t: Test, options?: string): Place;
 }
@@ -45,6 +47,8 @@ export const TRAITS: Record<string, Traits> = {
   fd: { connected: true, retains: false, bounded: true, multiSender: false },
   fifo: { connected: true, retains: false, bounded: true, multiSender: false },
   unix: { connected: true, retains: false, bounded: true, multiSender: false },
+  unixpacket: { connected: true, retains: false, bounded: true, multiSender: false },
+  unixgram: { connected: false, retains: false, bounded: true, multiSender: true },
   mq: { connected: false, retains: true, bounded: true, multiSender: true },
   shm: { connected: true, retains: false, bounded: true, multiSender: false },
   posixshm: { connected: true, retains: false, bounded: true, multiSender: false },
@@ -106,6 +110,7 @@ function queueExists(name: string): boolean {
 
 const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
   waits: TRAITS[scheme]?.connected ?? false,
+  senderWaits: TRAITS[scheme]?.connected ?? false,
   name: `${scheme}:`,
   scheme,
   named: true,
@@ -150,6 +155,18 @@ export const unixAbstract = way('unix', {
       () => abstractSockets(name),
     );
   },
+});
+
+/** A seqpacket socket with a name in a folder. */
+export const unixpacket = way('unixpacket', {
+  lines: true,
+  place: (t) => named(t, (folder) => `unixpacket:${join(folder, 's')}`, others),
+});
+
+/** A datagram socket with a name in a folder. */
+export const unixgram = way('unixgram', {
+  senderWaits: true,
+  place: (t) => named(t, (folder) => `unixgram:${join(folder, 's')}`, others),
 });
 
 /** A POSIX message queue. */
