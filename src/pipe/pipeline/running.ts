@@ -3,7 +3,7 @@ import { native } from '../../sys/index.js';
 import { checkOptions } from '../../core/arguments.js';
 import { argumentError, check, closedError, timeoutError } from '../../core/errors.js';
 import { Referenced } from '../../core/referenced.js';
-import { checkSignal, checkTimeout, pend, WAIT_OPTIONS, type WaitOptions } from '../../core/wait.js';
+import { checkSignal, checkTimeout, pend, type Settle, WAIT_OPTIONS, type WaitOptions } from '../../core/wait.js';
 import { foreground, processGroup, setForeground, type Terminal } from '../../proc/index.js';
 import { type SignalName, toNumber } from '../../signal/index.js';
 import type { PipeReader } from '../reader.js';
@@ -63,6 +63,7 @@ export class Pipeline extends Referenced implements AsyncDisposable {
   readonly edges: readonly Edge[];
   readonly #parts: Parts;
   readonly #ended: Promise<PipelineResult>;
+  readonly #waiting = new Set<Settle<PipelineResult>>();
   #over = false;
   #continued = 0;
   /** Why it was ended from here, before it had come to its own end. */
@@ -81,7 +82,11 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     this.#ended = this.#watch().finally(() => {
       this.#over = true;
     });
-    this.#ended.catch(() => {}); // told by wait()
+    // Who waits is in a set, and not one more reaction of the promise, which would stay until the end.
+    this.#ended.then(
+      (result) => this.#tell((settle) => settle.resolve(result)),
+      (why) => this.#tell((settle) => settle.reject(why)),
+    );
     for (const flow of parts.flows) flow.done.catch((why) => this.end(why));
     for (const edge of parts.edges) void edge.passed.then((why) => why && this.end(why));
   }
@@ -127,6 +132,11 @@ export class Pipeline extends Referenced implements AsyncDisposable {
     }
   }
 
+  #tell(how: (settle: Settle<PipelineResult>) => void): void {
+    for (const settle of this.#waiting) how(settle);
+    this.#waiting.clear();
+  }
+
   /**
    * Waits until every stage has ended, and everything that came out of them has been passed on or read. An abort or a time-out ends the wait,
    * not the pipeline: for that there are the options of `pipeline()`.
@@ -148,8 +158,12 @@ export class Pipeline extends Referenced implements AsyncDisposable {
       options,
       { syscall: 'waitid', subject: { object: this.#parts.line } },
       (settle) => {
-        this.#ended.then(settle.resolve, settle.reject);
-        return settle.reject;
+        if (this.#over) this.#ended.then(settle.resolve, settle.reject);
+        else this.#waiting.add(settle);
+        return (why) => {
+          this.#waiting.delete(settle);
+          settle.reject(why);
+        };
       },
     );
   }
