@@ -3,10 +3,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Receiver, receiver as openReceiver } from '../channel/index.js';
 import { write, written } from './output.js';
 import { counter, type Moved } from './progress.js';
+import { withOption } from './urlOption.js';
 import type { Verb } from './verb.js';
 
 interface ReceiveOptions {
   keep?: boolean;
+  type?: string;
   progress?: boolean;
 }
 
@@ -22,6 +24,7 @@ export const verb: Verb<ReceiveOptions> = {
         'where from: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, shm:name, posixshm:/name, file:./log, fd:3',
       )
       .option('-k, --keep', 'leave what this command creates (a queue, a file)')
+      .option('--type <number>', 'only messages of this type: msgq: (of any, if left out)')
       .option('-p, --progress', 'show on the terminal what has been received')
       .addHelpText(
         'after',
@@ -37,7 +40,7 @@ Examples:
   },
 
   async run([url = ''], options, stop) {
-    const receiver = await openReceiver(url, { temporary: options.keep !== true, signal: stop });
+    const receiver = await openReceiver(withOption(url, 'type', options.type), { temporary: options.keep !== true, signal: stop });
     const moved = { messages: 0, bytes: 0 };
     const progress = options.progress === true ? await counter(moved) : undefined;
     try {

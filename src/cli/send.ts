@@ -3,12 +3,14 @@ import { addAbortSignal } from 'node:stream';
 import { type Sender, sender as openSender } from '../channel/index.js';
 import { blocks, lines } from './cut.js';
 import { counter } from './progress.js';
+import { withOption } from './urlOption.js';
 import type { Verb } from './verb.js';
 
 interface SendOptions {
   lines?: boolean;
   keep?: boolean;
   priority?: string;
+  type?: string;
   coalesce: boolean;
   progress?: boolean;
 }
@@ -30,6 +32,7 @@ export const verb: Verb<SendOptions> = {
       )
       .option('-k, --keep', 'leave what this command creates for later receivers (a queue, a file)')
       .option('--priority <number>', 'of every message, 0 to 32767: mq: gives the highest to its receiver first')
+      .option('--type <number>', 'of every message, 1 or more (1 if left out): msgq: lets its receivers choose by it')
       .option('--no-coalesce', 'publish each message at once, not those of one turn together')
       .option('-p, --progress', 'show on the terminal what has been sent')
       .addHelpText(
@@ -49,7 +52,8 @@ Examples:
   },
 
   async run([url = ''], options, stop) {
-    const sender = await openSender(withOption(url, 'priority', options.priority), {
+    const whole = withOption(withOption(url, 'priority', options.priority), 'type', options.type);
+    const sender = await openSender(whole, {
       coalesce: options.coalesce,
       temporary: options.keep !== true,
       signal: stop,
@@ -76,11 +80,6 @@ Examples:
     return 0;
   },
 };
-
-/** The URL with an option more, which the mechanism checks, if it was given. */
-function withOption(url: string, key: string, value: string | undefined): string {
-  return value === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`;
-}
 
 function* counted(messages: Iterable<Uint8Array>, moved: { messages: number; bytes: number }): Generator<Uint8Array> {
   for (const message of messages) {
