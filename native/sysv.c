@@ -34,10 +34,14 @@ static napi_value sysv_ftok(napi_env env, napi_callback_info info) {
   return ip_result(env, (uint32_t)key);
 }
 
-/* msgget(key, flags): the id. */
+/* msgget(key, flags): the id. What is no key is not taken for 0, which makes a queue. */
 static napi_value sysv_msgget(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
-  return ip_answer(env, msgget((key_t)ip_uint32(env, args[0]), (int)ip_uint32(env, args[1])));
+  uint32_t key, flags;
+  if (napi_get_value_uint32(env, args[0], &key) != napi_ok || napi_get_value_uint32(env, args[1], &flags) != napi_ok) {
+    return ip_result(env, -EINVAL);
+  }
+  return ip_answer(env, msgget((key_t)key, (int)flags));
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

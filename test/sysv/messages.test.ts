@@ -76,15 +76,17 @@ test('a type is selected in every form of receiving, waiting or not', async (t) 
     assert.equal(await call(), 5, name);
     assert.deepEqual(drained(queue), ['4 a'], name);
   }
-  const waiting = [
-    queue.receive({ type: 7 }),
-    queue.receive({ type: -3 }),
-    queue.receive({ type: 7, except: true }),
-  ] as const;
-  filled(queue, [7, 2]);
-  assert.deepEqual([shown(await waiting[0]), shown(await waiting[1])], ['7 a', '2 b']);
-  filled(queue, [7, 8]);
-  assert.equal(shown(await waiting[2]), '8 b');
+  const waits: [messageQueue.Select, unwanted: number, wanted: number][] = [
+    [{ type: 7 }, 5, 7],
+    [{ type: -3 }, 5, 2],
+    [{ type: 5, except: true }, 5, 9],
+  ];
+  for (const [options, unwanted, wanted] of waits) {
+    const waiting = queue.receive(options);
+    filled(queue, [unwanted, wanted]);
+    assert.equal(shown(await waiting), `${wanted} b`);
+    assert.deepEqual(drained(queue), [`${unwanted} a`]);
+  }
 });
 
 test('a type is a C long: what is beyond 2^53 survives as a bigint, and what would be rounded is refused', async (t) => {

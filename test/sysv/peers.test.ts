@@ -14,11 +14,11 @@ const SOURCE = fileURLToPath(new URL('../../../test/fixtures/sysv-peer.c', impor
 const DEBIAN_PYTHON = '/usr/bin/python3';
 const COUNT = 200;
 
-// Each takes COUNT messages, of the lowest type up to 10 first, and answers with type + 10 and the bytes turned around.
+// Some of them know signed keys only. Each takes COUNT messages, of the lowest type up to 10 first, and answers with type + 10 and the bytes turned around.
 
 const PYTHON = `
 import sys, sysv_ipc
-there, back = (sysv_ipc.MessageQueue(int(key, 0), max_message_size=8192) for key in sys.argv[1:3])
+there, back = (sysv_ipc.MessageQueue(int(key), max_message_size=8192) for key in sys.argv[1:3])
 for _ in range(int(sys.argv[3])):
     data, type = there.receive(type=-10)
     back.send(data[::-1], type=type + 10)
@@ -26,7 +26,7 @@ for _ in range(int(sys.argv[3])):
 
 // To Perl a key is a signed int: it does not cut a larger number down itself.
 const PERL = `
-my ($there, $back) = map { IPC::Msg->new(unpack('l', pack 'L', oct), 0) // die $! } @ARGV[0, 1];
+my ($there, $back) = map { IPC::Msg->new($_, 0) // die $! } @ARGV[0, 1];
 for (1 .. $ARGV[2]) {
   my $type = $there->rcv(my $bytes, 8192, -10) // die $!;
   $back->snd($type + 10, scalar reverse $bytes) or die $!;
@@ -34,7 +34,7 @@ for (1 .. $ARGV[2]) {
 `;
 
 const PHP = `
-[$there, $back] = [msg_get_queue(hexdec($argv[1])), msg_get_queue(hexdec($argv[2]))];
+[$there, $back] = [msg_get_queue((int) $argv[1]), msg_get_queue((int) $argv[2])];
 for ($left = (int) $argv[3]; $left > 0; $left--) {
   msg_receive($there, -10, $type, 8192, $bytes, false) or exit(1);
   msg_send($back, $type + 10, strrev($bytes), false) or exit(1);
@@ -52,7 +52,7 @@ const PEERS: Record<string, (t: TestContext) => [program: string, words: string[
   'Python’s sysv_ipc': (t) =>
     peerModule(t, 'sysv_ipc', [DEBIAN_PYTHON, '-c', 'import sysv_ipc']) && [DEBIAN_PYTHON, ['-c', PYTHON]],
   'Perl’s IPC::Msg': (t) =>
-    peerModule(t, 'IPC::Msg', ['perl', '-MIPC::Msg', '-e', '1']) && ['perl', ['-MIPC::Msg', '-e', PERL]],
+    peerModule(t, 'IPC::Msg', ['perl', '-MIPC::Msg', '-e', '1']) && ['perl', ['-MIPC::Msg', '-e', PERL, '--']],
   'PHP’s sysvmsg': (t) => peer(t, 'php') && ['php', ['-r', PHP, '--']],
 };
 
@@ -62,17 +62,17 @@ for (const [name, command] of Object.entries(PEERS)) {
     if (found === false) return;
     const [program, words] = found;
     const [there, back] = [newQueue(t, { maxBytes: 4096 }), newQueue(t, { maxBytes: 4096 })];
-    const keys = [there, back].map(({ key }) => `0x${key.toString(16)}`);
+    const keys = [there, back].map(({ key }) => String(key | 0));
     const other = start(t, program, [...words, ...keys, String(COUNT)]);
     const message = (index: number): Uint8Array => bytes(`${index} `.padEnd(index % 97, 'é\0ÿ'));
     const sending = (async () => {
       for (let index = 0; index < COUNT; index++) await there.send(1 + (index % 10), message(index));
     })();
+    // Who dies answers no more: the wait ends with its queue.
+    void other.ended.then(({ code }) => code === 0 || back.remove());
     const seen = new Set<number>();
     for (let index = 0; index < COUNT; index++) {
-      const { type, data } = await back.receive({ timeoutMs: 20_000 }).catch((why) => {
-        throw new Error(`${(why as Error).message}; the other one has said: ${other.errors()}`);
-      });
+      const { type, data } = await back.receive();
       const turned = data.reverse();
       const number = Number.parseInt(text(turned), 10);
       assert.deepEqual([type, turned], [11 + (number % 10), message(number)]);
@@ -89,7 +89,7 @@ test('a queue of Python’s sysv_ipc is opened like our own, and its properties 
   const queue = newQueue(t);
   const code = `
 import sys, sysv_ipc
-queue = sysv_ipc.MessageQueue(${queue.key})
+queue = sysv_ipc.MessageQueue(${queue.key | 0})
 queue.send('from Python')
 try: queue.receive(block=False, type=5)
 except sysv_ipc.BusyError: print('busy', flush=True)
