@@ -40,7 +40,10 @@ Examples:
   },
 
   async run([url = ''], options, stop) {
-    const receiver = await openReceiver(withOption(url, 'type', options.type), { temporary: options.keep !== true, signal: stop });
+    const receiver = await openReceiver(withOption(url, 'type', options.type), {
+      temporary: options.keep !== true,
+      signal: stop,
+    });
     const moved = { messages: 0, bytes: 0 };
     const progress = options.progress === true ? await counter(moved) : undefined;
     try {

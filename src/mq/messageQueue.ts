@@ -7,6 +7,7 @@ import { DescriptorHandle } from '../core/handle.js';
 import { blockOnce, whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { MAY_BLOCK, setNonBlocking } from '../core/transfer.js';
+import { untilClosed } from '../core/untilClosed.js';
 import { type Awaited, checkTimeout, checkWait, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 import { type SignalName, toNumber } from '../signal/index.js';
 import { closing, endRegistration, registerSignal, whenNotified } from './notice.js';
@@ -235,17 +236,8 @@ export class MessageQueue extends DescriptorHandle {
    *
    * @param options `signal` ends the wait for the next one with an `AbortError`
    */
-  async *messages(options?: { signal?: AbortSignal }): AsyncGenerator<Message, void, void> {
-    while (!this.closed) {
-      let message: Message;
-      try {
-        message = await this.receive(options);
-      } catch (why) {
-        if (this.closed) return;
-        throw why;
-      }
-      yield message;
-    }
+  messages(options?: { signal?: AbortSignal }): AsyncGenerator<Message, void, undefined> {
+    return untilClosed(this, () => this.receive(options));
   }
 
   /**

@@ -7,6 +7,7 @@ import { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
 import { traceOf } from '../core/trace.js';
 import { setNonBlocking } from '../core/transfer.js';
+import { untilClosed } from '../core/untilClosed.js';
 import { checkWait, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { type Address, parseAddress, type Place, placeOf, SUN_PATH_BYTES } from './address.js';
 import { PathClaim } from './claim.js';
@@ -190,17 +191,8 @@ export abstract class Listener<S> extends DescriptorHandle {
   }
 
   /** The connections as they come, until the listener is closed. Leaving the loop leaves it open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<S, void, undefined> {
-    while (!this.closed) {
-      let socket: S;
-      try {
-        socket = await this.accept();
-      } catch (why) {
-        if (this.closed) return;
-        throw why;
-      }
-      yield socket;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<S, void, undefined> {
+    return untilClosed(this, () => this.accept());
   }
 
   /** @internal */

@@ -3,6 +3,7 @@ import { native, SO_PASSCRED, SO_SNDBUF } from '../sys/index.js';
 import { checkInteger } from '../core/arguments.js';
 import { check, type ErrorSubject, IpcError } from '../core/errors.js';
 import { DescriptorHandle } from '../core/handle.js';
+import { untilClosed } from '../core/untilClosed.js';
 import type { SyncWaitOptions, WaitOptions } from '../core/wait.js';
 import type {
   ManyOptions,
@@ -97,18 +98,8 @@ export abstract class MessageSocket<M, End extends null> extends DescriptorHandl
   }
 
   /** The messages as they come, until the end or until this socket is closed. Leaving the loop leaves it open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<M, void, undefined> {
-    while (!this.closed) {
-      let message: M | End;
-      try {
-        message = await this.receive();
-      } catch (why) {
-        if (this.closed) return;
-        throw why;
-      }
-      if (message === null) return;
-      yield message as M;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<M, void, undefined> {
+    return untilClosed<M>(this, () => this.receive());
   }
 
   /** Whether messages that are received tell who sent them (SO_PASSCRED); for what is sent from now on. Off unless set. */

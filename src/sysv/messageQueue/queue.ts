@@ -4,6 +4,7 @@ import { checkInteger } from '../../core/arguments.js';
 import { EINVAL } from '../../core/errno.js';
 import { Handle } from '../../core/handle.js';
 import { traceOf } from '../../core/trace.js';
+import { untilClosed } from '../../core/untilClosed.js';
 import type { SyncWaitOptions, WaitOptions } from '../../core/wait.js';
 import { keyName } from '../key.js';
 import { Receiving } from './receiving.js';
@@ -187,17 +188,8 @@ export class MessageQueue extends Handle {
    *
    * @param options which messages; `signal` ends the wait for the next one with an `AbortError`
    */
-  async *messages(options?: Select & { signal?: AbortSignal }): AsyncGenerator<Message, void, void> {
-    while (!this.closed) {
-      let message: Message;
-      try {
-        message = await this.receive(options);
-      } catch (why) {
-        if (this.closed) return;
-        throw why;
-      }
-      yield message;
-    }
+  messages(options?: Select & { signal?: AbortSignal }): AsyncGenerator<Message, void, undefined> {
+    return untilClosed(this, () => this.receive(options));
   }
 
   // ---- the queue itself
