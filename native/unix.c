@@ -290,6 +290,15 @@ static napi_value unix_recvmsg(napi_env env, napi_callback_info info) {
   return ip_result(env, received);
 }
 
+/* recv(fd, bytes, offset, length, flags) */
+static napi_value unix_recv(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint8_t *bytes;
+  size_t size;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &size)) return ip_result(env, -EFAULT);
+  return ip_answer(env, recv(ip_int32(env, args[0]), bytes, size, ip_int32(env, args[4])));
+}
+
 #define MOST_MESSAGES 64
 
 /* sendmmsg(fd, messages as an array of Uint8Arrays, the first of them to send, flags, the receiver's name or an empty one):
@@ -381,6 +390,7 @@ const ip_function ip_unix_functions[] = {{"socket", unix_socket},
                                          {"getsockname", unix_getsockname},
                                          {"sendmsg", unix_sendmsg},
                                          {"recvmsg", unix_recvmsg},
+                                         {"recv", unix_recv},
                                          {"sendmmsg", unix_sendmmsg},
                                          {"recvmmsg", unix_recvmmsg},
                                          {NULL, NULL}};

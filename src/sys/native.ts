@@ -134,6 +134,7 @@ interface UnixCalls {
     name: Uint8Array,
     flags: number,
   ): Result;
+  recv(fd: number, bytes: Uint8Array, offset: number, length: number, flags: number): Result;
   /** How many were sent of the messages from `first` on, at most 64. */
   sendmmsg(fd: number, messages: Uint8Array[], first: number, flags: number, name: Uint8Array): Result;
   /**

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { Datagram, Message } from '../../src/unix/index.js';
 import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js';
 import { temporaryFolder } from '../support/folder.js';
-import { startFixture } from '../support/program.js';
+import { killed, startFixture } from '../support/program.js';
 import { bytes, fillWith, MESSAGE_KINDS, messagePair, text } from './support.js';
 
 const O_CLOEXEC = 0o2000000;
@@ -185,6 +185,30 @@ for (const kind of kinds) {
     }
     assert.equal(await child.line(), '3 free: received 3 descriptors');
     assert.equal((await child.ended).code, 0, child.errors());
+  });
+
+  test(`${kind}: what is on its way is gone with the sockets, also when it is these sockets themselves`, () => {
+    openPoller();
+    const before = countDescriptors();
+    const { first, second } = MESSAGE_KINDS[kind]();
+    first.sendSync(bytes('x'), { fds: [0, first, second] });
+    second.sendSync(bytes('y'), { fds: [first, second] });
+    first.close();
+    second.close();
+    assert.equal(countDescriptors(), before);
+  });
+
+  test(`${kind}: a pending wait keeps the process alive, an idle or unreferenced socket does not`, async (t) => {
+    const waits = kind === 'datagram' ? ['receive', 'sendTo'] : ['receive', 'send'];
+    const pending = waits.map((wait) => startFixture(t, 'waits', [`${kind}.${wait}`, 'stay']));
+    for (const program of pending) assert.equal(await program.line(), 'waiting');
+    // Those that have nothing to wait for come later and are gone before.
+    for (const wait of ['idle', 'unref', 'unrefSend']) {
+      const program = startFixture(t, 'waits', [`${kind}.${wait}`, 'stay']);
+      assert.equal(await program.line(), 'waiting');
+      assert.deepEqual(await program.ended, { code: 0, signal: null }, wait);
+    }
+    for (const program of pending) assert.equal((await killed(program)).signal, 'SIGKILL');
   });
 
   test(`${kind}: a send that waits for room keeps the descriptors, though the caller closes his`, async (t) => {
