@@ -68,7 +68,11 @@ export class Answers {
    */
   descriptors(index: number): number[] {
     const pidfd = this.#word(index, PIDFD);
-    if (pidfd >= 0) native().close(pidfd);
+    if (pidfd >= 0) {
+      native().close(pidfd);
+      // Whoever asks again must not close what has the number by then.
+      this.words[index * WORDS + PIDFD] = -1;
+    }
     const count = this.#word(index, DESCRIPTORS);
     if (count === 0) return [];
     let from = this.#behind;
