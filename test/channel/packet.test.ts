@@ -242,6 +242,37 @@ test('unixpacket: goes both ways, many at a time', async (t) => {
   await serving;
 });
 
+test('unixpacket: eight senders, each with a connection of its own, lose nothing, and each keeps its order', async (t) => {
+  const url = `unixpacket:${pathFor(t)}`;
+  await using listener = await channel.listen(url);
+  const sizes = Array.from({ length: 300 }, (_, number) => [20, 5000, 40_000][number % 3] as number);
+  const sending = Array.from({ length: 8 }, async (_, sender) => {
+    const host = await channel.connect(url);
+    for (const [number, size] of sizes.entries()) {
+      const message = Buffer.alloc(size, sender);
+      message.writeUInt32LE(number, 4);
+      await host.send(message);
+    }
+    await host.close();
+  });
+  const seen = new Map<number, number>();
+  const receiving = Array.from({ length: 8 }, async () => {
+    const guest = await listener.accept();
+    for await (const message of guest.messages()) {
+      const sender = message[0] as number;
+      const number = seen.get(sender) ?? 0;
+      assert.deepEqual([message.readUInt32LE(4), message.length, message.at(-1)], [number, sizes[number], sender]);
+      seen.set(sender, number + 1);
+    }
+    await guest.close();
+  });
+  await Promise.all([...sending, ...receiving]);
+  assert.deepEqual(
+    [...seen].sort(([one], [other]) => one - other),
+    Array.from({ length: 8 }, (_, sender) => [sender, sizes.length]),
+  );
+});
+
 test('unixgram: a receiver that is gone is EPIPE to the next message, and a new one is found by new senders only', async (t) => {
   const url = `unixgram:${pathFor(t)}`;
   const into = await channel.receiver(url);
