@@ -10,6 +10,7 @@ const LOAD: Record<string, () => Promise<{ endpoint: Endpoint }>> = {
   unixpacket: () => import('./endpoints/unixpacket.js'),
   unixgram: () => import('./endpoints/unixgram.js'),
   mq: () => import('./endpoints/mq.js'),
+  msgq: () => import('./endpoints/msgq.js'),
   shm: () => import('./endpoints/shm.js'),
   posixshm: () => import('./endpoints/posixshm.js'),
 };

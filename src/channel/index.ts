@@ -71,7 +71,7 @@ export async function receiver(href: string, options: OpenReceiver = {}): Promis
   checkOpen(options, ['senders']);
   const { url, endpoint } = await resolve(href);
   if ((options.senders ?? 1) > 1 && !endpoint.traits.multiSender) {
-    throw argumentError(`${href} has one sender; several can share mq: and unixgram:`);
+    throw argumentError(`${href} has one sender; several can share mq:, msgq: and unixgram:`);
   }
   const open = await endpoint.receiver(url, options);
   const made = new Receiver(href, endpoint.traits, open.half);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import * as channel from '../../src/channel/index.js';
 import * as mq from '../../src/mq/index.js';
+import { messageQueue } from '../../src/sysv/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
 import { until } from '../support/proc.js';
 import { launch, MAIN, type Outcome, type Running, resting, run, start } from './cli.js';
@@ -21,6 +22,7 @@ function urls(): string[] {
     'unixpacket:./p',
     'unixgram:./d',
     `mq:/${name}`,
+    `msgq:0x${randomInt(1, 2 ** 32).toString(16)}`,
     `shm:${name}`,
     `posixshm:/${name}`,
     'file:./log',
@@ -31,6 +33,7 @@ function assertNothingLeft(folder: string, url: string): void {
   assert.deepEqual(readdirSync(folder), []);
   const name = url.slice(url.indexOf(':') + 1);
   if (url.startsWith('mq:')) assert.throws(() => mq.open(name), { code: 'ENOENT' });
+  if (url.startsWith('msgq:')) assert.throws(() => messageQueue.open(Number(name)), { code: 'ENOENT' });
   if (url.startsWith('posixshm:')) assert.ok(!existsSync(join('/dev/shm', name)), `${name} is gone`);
 }
 

@@ -36,6 +36,7 @@ const NAMES = [
   'unixpacket',
   'unixgram',
   'mq',
+  'msgq',
   'posixshm',
   'shm',
   'signal',
@@ -64,7 +65,7 @@ test('the list of rows has every file of rows/', () => {
   );
 });
 
-test('thirteen rows are verified and measured, and the JSON has the stated shape', async (t) => {
+test('fourteen rows are verified and measured, and the JSON has the stated shape', async (t) => {
   const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
   const rows = rowsOf(outcome);
   assert.deepEqual(
@@ -88,7 +89,7 @@ test('thirteen rows are verified and measured, and the JSON has the stated shape
   }
   assert.deepEqual(
     new Set(rows.map(({ url }) => url.slice(0, url.indexOf(':')))),
-    new Set(['file', 'fd', 'fifo', 'unix', 'unixpacket', 'unixgram', 'mq', 'posixshm', 'shm', 'signal']),
+    new Set(['file', 'fd', 'fifo', 'unix', 'unixpacket', 'unixgram', 'mq', 'msgq', 'posixshm', 'shm', 'signal']),
   );
   const { machine } = JSON.parse(String(outcome.stdout));
   assert.equal(machine.node, process.version);

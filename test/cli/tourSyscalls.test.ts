@@ -30,6 +30,7 @@ const NAMED: [row: string, calls: Record<string, number>, not: string[]][] = [
   ['unixpacket', { bind: 2, 'accept4|accept': 2 }, ['mq_timedsend', 'memfd_create']],
   ['unixgram', { bind: 2, connect: 2 }, ['mq_timedsend', 'memfd_create', 'accept4', 'listen']],
   ['mq', { mq_open: 4, mq_timedsend: MESSAGES, mq_timedreceive: MESSAGES }, ['memfd_create', 'fdatasync']],
+  ['msgq', { msgget: 4, msgsnd: MESSAGES, msgrcv: MESSAGES }, ['mq_timedsend', 'memfd_create', 'fdatasync']],
   ['posixshm', { fallocate: 2 }, ['mq_timedsend', 'fdatasync', 'memfd_create']],
   ['shm', { memfd_create: 2, sendmsg: 2, recvmsg: 2 }, ['mq_timedsend', 'fdatasync']],
   ['signal', { rt_sigqueueinfo: MESSAGES, signalfd4: 2 }, ['mq_timedsend', 'memfd_create']],

@@ -107,7 +107,7 @@ export function stdioOf(start: Start): StdioOptions {
 }
 
 /** Removes something that may not be there. */
-function removeIfThere(remove: () => void): void {
+export function removeIfThere(remove: () => void): void {
   try {
     remove();
   } catch (why) {

@@ -4,6 +4,7 @@ import { row as fifo } from './rows/fifo.js';
 import { row as file } from './rows/file.js';
 import { row as fileDurable } from './rows/fileDurable.js';
 import { row as mq } from './rows/mq.js';
+import { row as msgq } from './rows/msgq.js';
 import { row as pipe } from './rows/pipe.js';
 import { row as pipeChild } from './rows/pipeChild.js';
 import { row as posixshm } from './rows/posixshm.js';
@@ -26,6 +27,7 @@ export const ROWS: readonly Row[] = [
   unixpacket,
   unixgram,
   mq,
+  msgq,
   posixshm,
   shm,
   signal,

@@ -16,6 +16,7 @@ import { checkObjectMode } from '../owner.js';
 import { MessageQueue } from './queue.js';
 import { checkMaxBytes, statusOf } from './status.js';
 
+export type { Departure } from './departure.js';
 export { configureWaiting, type WaitingOptions } from './places.js';
 export { type Message, MessageQueue } from './queue.js';
 export type { ReceiveIntoOptions, ReceiveOptions, Select } from './selection.js';

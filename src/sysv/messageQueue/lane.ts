@@ -160,8 +160,13 @@ abstract class Lane<Kind extends Waiter> implements Waiting {
     this.#leaveIfEmpty();
   }
 
+  /** Who comes meanwhile, out of what an attempt has run, has his turn at the next message. */
   #serve(): void {
-    while (this.waiters[0]?.attempt() === true) this.waiters.shift();
+    for (let left = this.waiters.length; left > 0; left--) {
+      const first = this.waiters[0];
+      if (first?.attempt() !== true) return;
+      if (this.waiters[0] === first) this.waiters.shift();
+    }
   }
 
   #leaveIfEmpty(): void {

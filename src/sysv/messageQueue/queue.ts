@@ -2,11 +2,13 @@
 import { native, rooms } from '../../sys/index.js';
 import { checkInteger } from '../../core/arguments.js';
 import { EINVAL } from '../../core/errno.js';
+import type { ErrorSubject } from '../../core/errors.js';
 import { Handle } from '../../core/handle.js';
 import { traceOf } from '../../core/trace.js';
 import { untilClosed } from '../../core/untilClosed.js';
 import type { SyncWaitOptions, WaitOptions } from '../../core/wait.js';
 import { keyName } from '../key.js';
+import type { Departure } from './departure.js';
 import { Receiving } from './receiving.js';
 import { type ReceiveIntoOptions, type ReceiveOptions, type Select, selectionInto, selectionOf } from './selection.js';
 import { Sending } from './sending.js';
@@ -70,6 +72,11 @@ export class MessageQueue extends Handle {
     trace(created ? 'create' : 'open', { id, key });
   }
 
+  /** What errors about it name. @internal */
+  get subject(): ErrorSubject {
+    return this.#target.subject;
+  }
+
   // ---- sending
 
   /** Puts a message in (msgsnd(2)); false if the queue is full. @see send */
@@ -99,6 +106,12 @@ export class MessageQueue extends Handle {
   sendSync(type: number | bigint, data: Uint8Array, options?: SyncWaitOptions): void {
     this.use();
     this.#sending.sync(type, data, options);
+  }
+
+  /** A message that a thread puts into a full queue. @internal */
+  depart(type: number | bigint, data: Uint8Array): Departure {
+    this.use();
+    return this.#sending.depart(type, data);
   }
 
   // ---- receiving
@@ -167,6 +180,18 @@ export class MessageQueue extends Handle {
   receiveIntoSync(bytes: Uint8Array, options?: ReceiveIntoOptions & SyncWaitOptions): number {
     this.use();
     return this.#handOver(bytes, this.#receiving.sync(selectionInto(bytes, options), options?.timeoutMs));
+  }
+
+  /** Calls `ready` once there is such a message; an empty one has been taken, and its type is told. @internal */
+  onceThere(select: Select, ready: (empty?: number | bigint) => void): () => void {
+    this.use();
+    return this.#receiving.onceThere(selectionOf(select), ready);
+  }
+
+  /** Blocks this thread until there is such a message, at most so long; an empty one is taken, and its type is told. @internal */
+  awaitThere(select: Select, timeoutMs: number): number | bigint | undefined {
+    this.use();
+    return this.#receiving.awaitThere(selectionOf(select), timeoutMs);
   }
 
   /**

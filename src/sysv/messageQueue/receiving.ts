@@ -12,6 +12,7 @@ import type { Target } from './target.js';
 
 const { incoming } = rooms;
 const EMPTY = 0;
+const NOT_WANTED = new Error('the message is not wanted any more');
 
 /** Makes something of the message of this length in `incoming`. */
 type Make<T> = (length: number) => T;
@@ -101,6 +102,39 @@ export class Receiving {
 
   #begin(token: number, { type, flags }: Selection): number {
     return native().blockingMsgrcv(token, this.#target.id, type, flags);
+  }
+
+  /**
+   * Calls `ready` once there is a message, which stays, or something is wrong, which the next attempt will tell; the
+   * returned function takes that back. An empty message that was taken is handed over, also to who has taken it back.
+   */
+  onceThere(selection: Selection, ready: (empty?: number | bigint) => void): () => void {
+    let wanted = true;
+    const tell = (): true => {
+      if (wanted) ready();
+      return true;
+    };
+    const giveUp = this.#lane(`${selection.type} ${selection.flags} there`, selection).add({
+      attempt: tell,
+      take: ready,
+      reject: tell,
+      fail: tell,
+    });
+    return () => {
+      wanted = false;
+      giveUp(NOT_WANTED);
+    };
+  }
+
+  /** Blocks this thread until there is a message, at most so long; the type of an empty one that was taken. */
+  awaitThere(selection: Selection, timeoutMs: number): number | bigint | undefined {
+    try {
+      const length = this.#block(selection, timeoutMs, performance.now() + timeoutMs);
+      return length === undefined ? undefined : incoming.type;
+    } catch (why) {
+      if ((why as { code?: string }).code === 'ETIMEDOUT') return undefined;
+      throw why;
+    }
   }
 
   /** The length of a message, blocking this thread until there is one. */

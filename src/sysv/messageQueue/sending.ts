@@ -15,6 +15,7 @@ import {
   type WaitOwner,
   WAIT_OPTIONS,
 } from '../../core/wait.js';
+import { Departure } from './departure.js';
 import { SendLane } from './lane.js';
 import { checkMessageType } from './selection.js';
 import { maxBytesOf } from './status.js';
@@ -114,6 +115,14 @@ export class Sending {
         reject: (why) => settle.reject(why),
         fail: (result) => settle.reject(this.#error(result, data.length)),
       });
+    });
+  }
+
+  /** A message that a thread puts in as soon as there is room. */
+  depart(type: number | bigint, data: Uint8Array): Departure {
+    return new Departure((token) => {
+      outgoing.fill(type, data);
+      return rooms.blockingMsgsnd(token, this.#target.id, data.length);
     });
   }
 

@@ -209,7 +209,7 @@ export async function leftBehind(t: Test, way: Way): Promise<void> {
     const sender = peers[programs.indexOf('sender')];
     if (sender !== undefined && opens) {
       // Nobody takes them: together they fit into an empty queue, pipe, socket or ring, each in two pieces of a queue.
-      const plan: Plan = { seed: seed(), count: 3, sizes: 9000 };
+      const plan: Plan = { seed: seed(), count: way.fits, sizes: 9000 };
       plans.push(plan);
       await sender.ask('send', plan);
       await sender.ask('flush');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Traits } from '../../../src/channel/index.js';
 import * as mq from '../../../src/mq/index.js';
 import * as pipe from '../../../src/pipe/index.js';
+import { messageQueue } from '../../../src/sysv/index.js';
 import { randomName, temporaryFolder } from '../../support/folder.js';
 import { type Peer, startChild, startUnrelated, type Test } from './peer.js';
 
@@ -22,6 +23,8 @@ export interface Way {
   readonly consumes: boolean;
   /** Each message is with the kernel as soon as it is sent: there is no call that takes several. */
   readonly singly: boolean;
+  /** How many messages of 9000 bytes fit when nobody receives. */
+  readonly fits: number;
   /** Opening one end waits for the other: the trait `connected`. */
   readonly waits: boolean;
   /** Opening the sending end waits for the receiving one, also where that does not wait. */
@@ -50,6 +53,7 @@ export const TRAITS: Record<string, Traits> = {
   unixpacket: { connected: true, retains: false, bounded: true, multiSender: false },
   unixgram: { connected: false, retains: false, bounded: true, multiSender: true },
   mq: { connected: false, retains: true, bounded: true, multiSender: true },
+  msgq: { connected: false, retains: true, bounded: true, multiSender: true },
   shm: { connected: true, retains: false, bounded: true, multiSender: false },
   posixshm: { connected: true, retains: false, bounded: true, multiSender: false },
 };
@@ -118,6 +122,7 @@ const way = (scheme: string, more: Partial<Way> & Pick<Way, 'place'>): Way => ({
   lines: false,
   consumes: true,
   singly: false,
+  fits: 3,
   ...more,
 });
 
@@ -181,6 +186,40 @@ export const queue = way('mq', {
       t,
       () => `mq:${name}`,
       () => (queueExists(name) ? [name] : []),
+    );
+  },
+});
+
+/** A key that no queue has. */
+function freeKey(): number {
+  using queue = messageQueue.create('random');
+  queue.remove();
+  return queue.key;
+}
+
+function keyExists(key: number): boolean {
+  try {
+    messageQueue.open(key).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A System V message queue. */
+export const systemVQueue = way('msgq', {
+  singly: true,
+  fits: 1, // of the 16384 bytes that a queue has unless root says otherwise
+  place: (t) => {
+    const key = freeKey();
+    const name = `0x${key.toString(16)}`;
+    t.after(() => {
+      if (keyExists(key)) messageQueue.remove(key);
+    });
+    return named(
+      t,
+      () => `msgq:${name}`,
+      () => (keyExists(key) ? [name] : []),
     );
   },
 });
