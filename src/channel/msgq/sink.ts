@@ -2,7 +2,7 @@
  * The sending end at a System V queue. The kernel tells of room only to who sends: so where the queue is full, a thread puts one
  * message in that was taken ahead, and the next has to wait until it is there.
  */
-import { IpcError, systemError } from '../../core/errors.js';
+import { IpcError } from '../../core/errors.js';
 import type { messageQueue } from '../../sysv/index.js';
 import type { Sink } from '../contract.js';
 import {
@@ -50,7 +50,7 @@ export class QueueSink implements Sink {
   publish(): boolean {
     const result = this.#ahead?.result;
     if (result !== undefined) this.#ahead = undefined;
-    if (result !== undefined && result < 0) throw systemError(result, 'msgsnd', this.#queue.subject);
+    if (result !== undefined && result < 0) throw this.#queue.failure(result, 'msgsnd');
     return this.#ahead === undefined;
   }
 

@@ -77,6 +77,11 @@ export class MessageQueue extends Handle {
     return this.#target.subject;
   }
 
+  /** The error for what a call answered. @internal */
+  failure(result: number, syscall: string): Error {
+    return this.#target.error(result, syscall);
+  }
+
   // ---- sending
 
   /** Puts a message in (msgsnd(2)); false if the queue is full. @see send */
