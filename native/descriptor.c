@@ -133,6 +133,23 @@ static napi_value descriptor_poll(napi_env env, napi_callback_info info) {
   return ip_result(env, ready == 0 ? 0 : one.revents);
 }
 
+/* pollAny(fds as Int32Array, events, timeout in ms): how many of them are ready, 0 for a time-out. */
+static napi_value descriptor_poll_any(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  size_t count;
+  const int32_t *fds = ip_array(env, args[0], napi_int32_array, 1, &count);
+  if (fds == NULL) return ip_result(env, -EFAULT);
+  struct pollfd *all = calloc(count, sizeof *all);
+  if (all == NULL) return ip_result(env, -ENOMEM);
+  for (size_t index = 0; index < count; index++) {
+    all[index] = (struct pollfd){.fd = fds[index], .events = (short)ip_int32(env, args[1])};
+  }
+  int ready = poll(all, count, ip_int32(env, args[2]));
+  int64_t result = ready < 0 ? -errno : ready;
+  free(all);
+  return ip_result(env, result);
+}
+
 /* Bytes that can be read now (FIONREAD). */
 static napi_value descriptor_available(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(1);
@@ -151,5 +168,6 @@ const ip_function ip_descriptor_functions[] = {{"read", descriptor_read},
                                                {"fstat", descriptor_fstat},
                                                {"lstat", descriptor_lstat},
                                                {"poll", descriptor_poll},
+                                               {"pollAny", descriptor_poll_any},
                                                {"available", descriptor_available},
                                                {NULL, NULL}};

@@ -13,7 +13,8 @@ async function main(): Promise<void> {
     const stock = new Stock(work.size);
     for (let n = 0; n < work.total; n++) {
       const message = stock.messages[stock.slot(n)]!;
-      if ((n + 1) % WINDOW === 0) await new Promise<void>((sent) => process.send!(message, () => sent()));
+      if ((n + 1) % WINDOW === 0 || n === work.total - 1)
+        await new Promise<void>((sent) => process.send!(message, () => sent()));
       else process.send!(message);
       stock.renew(n);
     }

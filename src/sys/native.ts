@@ -37,6 +37,8 @@ interface DescriptorCalls {
   lstat(path: string, fields: BigInt64Array): Result;
   /** The returned events of poll(2), 0 for a time-out. */
   poll(fd: number, events: number, timeoutMs: number): Result;
+  /** How many of the descriptors are ready (poll(2)), 0 for a time-out. */
+  pollAny(fds: Int32Array, events: number, timeoutMs: number): Result;
   /** FIONREAD. */
   available(fd: number): Result;
 }

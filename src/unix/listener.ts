@@ -148,6 +148,18 @@ export abstract class Listener<S> extends DescriptorHandle {
     return admitted;
   }
 
+  /** As `acceptLast`, if somebody waits to be let in now, else `undefined`, and the listener stays. */
+  tryAcceptLast(): S | undefined {
+    if (this.#allow !== undefined) {
+      const socket = this.tryAccept();
+      if (socket !== undefined) this.close();
+      return socket;
+    }
+    this.use();
+    if ((native().poll(this.fd, POLLIN, 0) & POLLIN) === 0) return undefined;
+    return this.#takeLast(undefined);
+  }
+
   /**
    * As `accept`, for one connection only, and closes the listener then, also after an abort: whoever comes
    * later is refused as if nobody listened, and so is whoever waits to be let in. With `{ backlog: 0 }` no
@@ -170,6 +182,10 @@ export abstract class Listener<S> extends DescriptorHandle {
       why = error;
     }
     this.use();
+    return this.#takeLast(why);
+  }
+
+  #takeLast(why: unknown): S {
     check(native().shutdown(this.fd, SHUT_RD), 'shutdown', this.#place.subject);
     // Also after an abort: somebody may have connected meanwhile, who must not be left alone.
     try {

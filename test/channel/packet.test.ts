@@ -335,3 +335,86 @@ test('what a sender left in several packets is received after it has closed, mes
     await into.close();
   }
 });
+
+/** So many senders, each with what it sends as its own number, and a receiver for them. */
+async function gathered(t: TestContext, senders: number): Promise<[channel.Receiver, channel.Sender[]]> {
+  const url = `unixpacket:${pathFor(t)}`;
+  const opening = channel.receiver(url, { senders });
+  const first = await channel.sender(url);
+  const into = await opening;
+  t.after(() => into.destroy());
+  const others = Array.from({ length: senders - 1 }, () => channel.sender(url));
+  const all = [first];
+  for (const other of others) {
+    // They are let in while the receiver looks.
+    let isOpen = false;
+    void other.then(() => {
+      isOpen = true;
+    });
+    while (!isOpen) {
+      assert.equal(into.tryReceive(), undefined);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    all.push(await other);
+  }
+  for (const one of all) t.after(() => one.destroy());
+  return [into, all];
+}
+
+test('unixpacket: senders that were asked for are let in as they come, and the address is free after the last', async (t) => {
+  openPoller();
+  const before = countDescriptors();
+  const [into, [one, two]] = (await gathered(t, 2)) as [channel.Receiver, [channel.Sender, channel.Sender]];
+  await assert.rejects(channel.sender(into.url, { timeoutMs: 20 }), { code: 'ETIMEDOUT' }, 'no third one');
+  await one.send(Buffer.from('from one'));
+  assert.equal(text(await into.receive(SOON)), 'from one');
+  await one.close();
+  await two.send(Buffer.from('from two'));
+  await two.flush();
+  assert.equal(text(into.receiveSync(SOON)), 'from two');
+  assert.throws(() => into.receiveSync({ timeoutMs: 20 }), { code: 'ETIMEDOUT' });
+  await two.close();
+  assert.equal(into.receiveSync(SOON), null);
+  await into.close();
+  assert.equal(countDescriptors(), before);
+});
+
+test('unixpacket: a sender of several that dies without its end is ECONNRESET, after all that it had sent', async (t) => {
+  const [into, [one, two]] = (await gathered(t, 2)) as [channel.Receiver, [channel.Sender, channel.Sender]];
+  const waiting = into.receive(SOON);
+  await one.send(Buffer.from('last words'));
+  await one.flush();
+  one.destroy();
+  assert.equal(text(await waiting), 'last words');
+  await assert.rejects(into.receive(SOON), { code: 'ECONNRESET' });
+  await into.close();
+  await assert.rejects(
+    two.send(Buffer.from('to nobody')).then(() => two.flush()),
+    { code: 'EPIPE' },
+  );
+});
+
+test('unixpacket: a busy sender keeps nobody out, and an abort while others are awaited takes nothing', async (t) => {
+  const url = `unixpacket:${pathFor(t)}`;
+  const opening = channel.receiver(url, { senders: 2 });
+  const busy = await channel.sender(url);
+  const into = await opening;
+  t.after(() => into.destroy());
+  await assert.rejects(into.receive({ timeoutMs: 5 }), { code: 'ETIMEDOUT' });
+  let over = false;
+  const sending = (async () => {
+    while (!over) await busy.send(Buffer.from('again and again'));
+    await busy.close();
+  })();
+  const quiet = channel.sender(url).then(async (one) => {
+    await one.send(Buffer.from('at last'));
+    await one.close();
+  });
+  for await (const message of into) {
+    if (text(message) !== 'at last') continue;
+    over = true;
+  }
+  assert.ok(over);
+  await Promise.all([sending, quiet]);
+  await into.close();
+});

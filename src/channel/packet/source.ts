@@ -31,8 +31,9 @@ export interface PacketSourceOptions {
 
 /** Receives packets from a non-blocking socket, and closes it in the end. */
 export class PacketSource implements Source {
+  /** The descriptor of the socket. */
+  readonly fd: number;
   readonly #socket: DatagramSocket | SeqpacketSocket;
-  readonly #fd: number;
   readonly #raw: boolean;
   readonly #connected: boolean;
   readonly #subject: ErrorSubject;
@@ -54,7 +55,7 @@ export class PacketSource implements Source {
 
   constructor(socket: DatagramSocket | SeqpacketSocket, subject: ErrorSubject, options: PacketSourceOptions) {
     this.#socket = socket;
-    this.#fd = socket.fd;
+    this.fd = socket.fd;
     this.#subject = subject;
     this.#raw = options.raw;
     this.#connected = options.connected;
@@ -146,7 +147,7 @@ export class PacketSource implements Source {
 
   /** One read(2). Where a connection is over without an end mark, that is the failure, and there is nothing. */
   #read(into: Buffer): number | undefined {
-    const length = native().read(this.#fd, into, 0, LONGEST_PACKET + 1);
+    const length = native().read(this.fd, into, 0, LONGEST_PACKET + 1);
     if (length === -EAGAIN || length === -EINTR) return undefined;
     // No packet of a channel is empty.
     if (this.#connected && (length === 0 || length === -ECONNRESET)) {
@@ -205,14 +206,17 @@ export class PacketSource implements Source {
     return most;
   }
 
+  /** Whether there is more to give, or to say, for which the socket need not be ready. */
+  get hasMore(): boolean {
+    return this.#at < this.#end || this.#left.length > 0 || this.#failure !== undefined;
+  }
+
   whenReadable = (ready: () => void): (() => void) | undefined => {
-    const there = this.#at < this.#end || this.#left.length > 0 || this.#failure !== undefined || this.#senders === 0;
-    return there ? undefined : onceReady(this.#fd, POLLIN, ready);
+    return this.hasMore || this.#senders === 0 ? undefined : onceReady(this.fd, POLLIN, ready);
   };
 
   waitReadable(timeoutMs: number): void {
-    const there = this.#at < this.#end || this.#left.length > 0 || this.#failure !== undefined;
-    if (!there) native().poll(this.#fd, POLLIN, Math.ceil(timeoutMs));
+    if (!this.hasMore) native().poll(this.fd, POLLIN, Math.ceil(timeoutMs));
   }
 
   release(): void {

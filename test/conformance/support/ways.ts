@@ -50,7 +50,7 @@ export const TRAITS: Record<string, Traits> = {
   fd: { connected: true, retains: false, bounded: true, multiSender: false },
   fifo: { connected: true, retains: false, bounded: true, multiSender: false },
   unix: { connected: true, retains: false, bounded: true, multiSender: false },
-  unixpacket: { connected: true, retains: false, bounded: true, multiSender: false },
+  unixpacket: { connected: true, retains: false, bounded: true, multiSender: true },
   unixgram: { connected: false, retains: false, bounded: true, multiSender: true },
   mq: { connected: false, retains: true, bounded: true, multiSender: true },
   msgq: { connected: false, retains: true, bounded: true, multiSender: true },
