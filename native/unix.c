@@ -299,6 +299,27 @@ static napi_value unix_recv(napi_env env, napi_callback_info info) {
   return ip_answer(env, recv(ip_int32(env, args[0]), bytes, size, ip_int32(env, args[4])));
 }
 
+/*
+ * recvOrEnd(fd, bytes, offset, length, flags): as recv, of a connection with SO_TIMESTAMP; -ENODATA at its end. The end has no time.
+ * There is room for the time only, which comes first: whatever else came along the kernel closes.
+ */
+static napi_value unix_recv_or_end(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  uint8_t *bytes;
+  struct iovec part;
+  if (!ip_bytes(env, args[1], args[2], args[3], &bytes, &part.iov_len)) return ip_result(env, -EFAULT);
+  part.iov_base = bytes;
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(struct timeval))];
+  } control;
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t received = recvmsg(ip_int32(env, args[0]), &message, ip_int32(env, args[4]) | MSG_CMSG_CLOEXEC);
+  if (received == 0 && message.msg_controllen == 0) return ip_result(env, -ENODATA);
+  return ip_answer(env, received);
+}
+
 #define MOST_MESSAGES 64
 
 /* sendmmsg(fd, messages as an array of Uint8Arrays, the first of them to send, flags, the receiver's name or an empty one):
@@ -391,6 +412,7 @@ const ip_function ip_unix_functions[] = {{"socket", unix_socket},
                                          {"sendmsg", unix_sendmsg},
                                          {"recvmsg", unix_recvmsg},
                                          {"recv", unix_recv},
+                                         {"recvOrEnd", unix_recv_or_end},
                                          {"sendmmsg", unix_sendmmsg},
                                          {"recvmmsg", unix_recvmmsg},
                                          {NULL, NULL}};

@@ -119,6 +119,7 @@ export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;
 export const ENOMSG = 42;
+export const ENODATA = 61;
 export const EIDRM = 43;
 export const EPROTO = 71;
 export const EBADMSG = 74;

@@ -137,6 +137,8 @@ interface UnixCalls {
     flags: number,
   ): Result;
   recv(fd: number, bytes: Uint8Array, offset: number, length: number, flags: number): Result;
+  /** As `recv`, of a connection that has SO_TIMESTAMP; -ENODATA at its end. */
+  recvOrEnd(fd: number, bytes: Uint8Array, offset: number, length: number, flags: number): Result;
   /** How many were sent of the messages from `first` on, at most 64. */
   sendmmsg(fd: number, messages: Uint8Array[], first: number, flags: number, name: Uint8Array): Result;
   /**

@@ -1,7 +1,7 @@
 /** Receiving whole messages from a datagram or seqpacket socket, in every form. */
 import { MOST_MESSAGES, MSG_DONTWAIT, MSG_TRUNC, native, POLLIN, SO_TIMESTAMP } from '../sys/index.js';
 import { checkBytes, checkInteger, checkOptions } from '../core/arguments.js';
-import { EAGAIN, EINTR } from '../core/errno.js';
+import { EAGAIN, EINTR, ENODATA } from '../core/errno.js';
 import { check, type ErrorSubject } from '../core/errors.js';
 import type { DescriptorHandle } from '../core/handle.js';
 import { whenPossible, whenPossibleSync } from '../core/readiness.js';
@@ -185,7 +185,7 @@ export class MessageReader<M, End extends null> {
   tryReceiveInto(bytes: Uint8Array): number | undefined | End {
     this.#handle.use();
     if (!(bytes instanceof Uint8Array)) checkBytes('bytes', bytes);
-    if (!this.#opening.hasEnd && this.#opening.admits === undefined) return this.#receiveBare(bytes);
+    if (this.#opening.admits === undefined) return this.#receiveBare(bytes);
     for (;;) {
       const length = this.#receive(bytes, bytes.length);
       if (length === undefined) return undefined;
@@ -197,10 +197,15 @@ export class MessageReader<M, End extends null> {
   }
 
   /** Where nothing but the bytes matters: recv(2) costs a fifth less than recvmsg(2), and the kernel closes what came along. */
-  #receiveBare(bytes: Uint8Array): number | undefined {
+  #receiveBare(bytes: Uint8Array): number | undefined | End {
     if (!this.#ready) this.#prepare();
-    const length = native().recv(this.#handle.fd, bytes, 0, bytes.length, MSG_DONTWAIT | MSG_TRUNC);
+    const { fd } = this.#handle;
+    const flags = MSG_DONTWAIT | MSG_TRUNC;
+    const length = this.#opening.hasEnd
+      ? native().recvOrEnd(fd, bytes, 0, bytes.length, flags)
+      : native().recv(fd, bytes, 0, bytes.length, flags);
     if (length === -EAGAIN || length === -EINTR) return undefined;
+    if (length === -ENODATA && this.#opening.hasEnd) return null as End;
     return check(length, 'recv', this.#subject);
   }
 

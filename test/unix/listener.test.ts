@@ -380,3 +380,18 @@ test('options that cannot be meant are named, and make nothing', (t) => {
   assert.throws(() => stream.listen(join(dirname(path), 'none', 's')), { code: 'ENOENT' });
   assert.deepEqual(readdirSync(dirname(path)), []);
 });
+
+test('tryAcceptLast() takes whoever waits to be let in and closes the listener; while nobody does it stays', async (t) => {
+  const path = join(temporaryFolder(t), 's');
+  using listener = stream.listen(path, { backlog: 0 });
+  assert.equal(listener.tryAcceptLast(), undefined);
+  assert.equal(listener.closed, false);
+  using client = await stream.connect(path);
+  using served = listener.tryAcceptLast();
+  assert.ok(served !== undefined);
+  assert.equal(listener.closed, true);
+  assert.throws(() => listener.tryAcceptLast(), { code: 'ERR_INTERPROC_CLOSED' });
+  await client.write(Buffer.from('hello'));
+  assert.equal(Buffer.from((await served.read())!).toString(), 'hello');
+  await assert.rejects(stream.connect(path), { code: 'ENOENT' });
+});
