@@ -40,7 +40,7 @@ test('an error names its path, object or key, and leaves out what does not apply
       hint: hintFor('mq_open', 'EEXIST'),
     },
   );
-  assert.deepEqual(Object.keys(systemError(-43, 'msgrcv', { key: '0x1234' })).sort(), [
+  assert.deepEqual(Object.keys(systemError(-14, 'msgrcv', { key: '0x1234' })).sort(), [
     'code',
     'errno',
     'key',
