@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import * as mq from '../../src/mq/index.js';
 import { commandElsewhere } from '../support/elsewhere.js';
 import { start } from '../support/program.js';
@@ -15,7 +18,7 @@ assert queue >= 0, ctypes.get_errno()
 buffer, priority = ctypes.create_string_buffer(64), ctypes.c_uint()
 `;
 
-test('a C program’s mq_send reaches us, with its priority', async (t) => {
+test('mq_send of libc, as Python calls it, reaches us, with its priority', async (t) => {
   if (!peer(t, 'python3')) return;
   const queue = newQueue(t, { maxMessages: 10 });
   const code = `${PYTHON}
@@ -34,7 +37,7 @@ for index in range(100):
   assert.deepEqual(await python.ended, { code: 0, signal: null }, python.errors());
 });
 
-test('our messages reach a C program’s mq_receive, in their order and with their priority', async (t) => {
+test('our messages reach mq_receive of libc, as Python calls it, in their order and with their priority', async (t) => {
   if (!peer(t, 'python3')) return;
   const queue = newQueue(t, { maxMessages: 3 });
   const code = `${PYTHON}
@@ -54,6 +57,30 @@ for index in range(100):
     Array.from({ length: 100 }, (_, index) => `n${index} 9`),
   );
   assert.equal((await python.ended).code, 0, python.errors());
+});
+
+test('a C program takes our messages and answers, while we do the opposite', async (t) => {
+  if (!peer(t, 'cc')) return;
+  const program = join(temporaryFolder(t), 'mq-peer');
+  const source = fileURLToPath(new URL('../../../test/fixtures/mq-peer.c', import.meta.url));
+  execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', program, source, '-lrt']);
+  const [there, back] = [newQueue(t, { messageSize: 300 }), newQueue(t, { messageSize: 300 })];
+  const other = start(t, program, [there.name, back.name, '300']);
+  const message = (index: number): Uint8Array => bytes(`${index} `.padEnd(index, 'é\0ÿ')).subarray(0, 300);
+  const sending = (async () => {
+    for (let index = 0; index < 300; index++) await there.send(message(index), { priority: index % 7 });
+  })();
+  const seen = new Set<number>();
+  for (let index = 0; index < 300; index++) {
+    const { data, priority } = await back.receive();
+    const turned = data.reverse();
+    const number = Number.parseInt(text(turned), 10);
+    assert.deepEqual([priority, turned], [1 + (number % 7), message(number)]);
+    seen.add(number);
+  }
+  await sending;
+  assert.equal(seen.size, 300);
+  assert.deepEqual(await other.ended, { code: 0, signal: null }, other.errors());
 });
 
 test('the bare system calls, as perl makes them, see the same queue', async (t) => {
