@@ -30,6 +30,12 @@ export function formatRing(memory: Mapping, capacity: number): void {
   Atomics.store(words, MAGIC, RING_MAGIC);
 }
 
+/** Whether it is fresh: zero where a header would be. A maker who died before he was done leaves it so, since the magic comes last. */
+export function isBlank(memory: Mapping): boolean {
+  const words = memory.int32;
+  return Atomics.load(words, MAGIC) === 0 && Atomics.load(words, JOINED) === 0;
+}
+
 /**
  * The capacity of a ring that somebody else made, after everything that it states was held against
  * the memory itself. Nothing is written before that.
