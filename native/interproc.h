@@ -35,6 +35,7 @@ extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
+extern const ip_function ip_segment_functions[];
 extern const ip_function ip_memory_functions[];
 extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
@@ -45,6 +46,7 @@ extern const ip_function ip_catch_functions[];
 extern const ip_function ip_disposition_functions[];
 extern const ip_function ip_timer_functions[];
 extern const ip_function ip_process_functions[];
+extern const ip_function ip_peek_functions[];
 extern const ip_function ip_child_functions[];
 extern const ip_function ip_reaper_functions[];
 extern const ip_function ip_terminal_functions[];
@@ -176,6 +178,18 @@ int ip_accounts_receive(int socket);
 /* ---- mapped memory (memory.c), for calls that work on a word of it ------------------------- */
 
 typedef struct ip_mapping ip_mapping;
+
+/* How memory is mapped: PROT_ and MAP_ of mmap(2), and the size of its pages if somebody else can cut the file
+   behind it, 0 if nobody can. */
+typedef struct {
+  int protection;
+  int flags;
+  uint32_t page;
+  bool segment; /* shmdt(2) gives it back: of huge pages munmap(2) takes whole ones only, and a segment has any size */
+} ip_memory_kind;
+
+/* A mapping for JavaScript, over memory that is mapped already and munmap(2) gives back, or -errno. */
+napi_value ip_mapping_new(napi_env env, void *address, size_t length, ip_memory_kind kind);
 
 /* The address of a 32-bit word of a mapping, kept mapped until ip_mapping_release; NULL if the
    mapping is closed or the word lies outside of it. */

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 struct ip_mapping {
   void *address;
@@ -22,7 +23,16 @@ struct ip_mapping {
   bool buffer_made;
   bool buffer_done; /* the buffer is no longer a user */
   bool closed;
+  bool segment;
 };
+
+static void unmap(void *address, size_t length, bool segment) {
+  if (segment) {
+    shmdt(address);
+  } else {
+    munmap(address, length);
+  }
+}
 
 /* One more user, unless the memory is unmapped already: its buffer was moved away by transfer() and
    has been collected, though nobody has called close(). */
@@ -37,7 +47,7 @@ static bool add_user(ip_mapping *mapping) {
 static void drop_user(ip_mapping *mapping) {
   if (atomic_fetch_sub(&mapping->users, 1) != 1) return;
   ip_unguard(mapping->guard);
-  munmap(mapping->address, mapping->length);
+  unmap(mapping->address, mapping->length, mapping->segment);
 }
 
 static void drop_reference(ip_mapping *mapping) {
@@ -66,6 +76,23 @@ static ip_mapping *mapping_of(napi_env env, napi_value value) {
   return napi_get_value_external(env, value, &mapping) == napi_ok ? mapping : NULL;
 }
 
+napi_value ip_mapping_new(napi_env env, void *address, size_t length, ip_memory_kind kind) {
+  ip_mapping *mapping = calloc(1, sizeof *mapping);
+  napi_value external;
+  if (mapping == NULL || napi_create_external(env, mapping, external_collected, NULL, &external) != napi_ok) {
+    unmap(address, length, kind.segment);
+    free(mapping);
+    return ip_result(env, -ENOMEM);
+  }
+  mapping->address = address;
+  mapping->length = length;
+  mapping->segment = kind.segment;
+  mapping->guard = kind.page == 0 ? -1 : ip_guard(address, length);
+  atomic_init(&mapping->users, 1);
+  atomic_init(&mapping->references, 1);
+  return external;
+}
+
 /* mmap(fd, offset, length, protection, flags): a mapping, or -errno. With a file behind it, a fault
    in it is caught: see guard.c. */
 static napi_value memory_mmap(napi_env env, napi_callback_info info) {
@@ -75,19 +102,8 @@ static napi_value memory_mmap(napi_env env, napi_callback_info info) {
   void *address = mmap(NULL, (size_t)length, ip_int32(env, args[3]), ip_int32(env, args[4]),
                        ip_int32(env, args[0]), ip_int64(env, args[1]));
   if (address == MAP_FAILED) return ip_result(env, -errno);
-  ip_mapping *mapping = calloc(1, sizeof *mapping);
-  napi_value external;
-  if (mapping == NULL || napi_create_external(env, mapping, external_collected, NULL, &external) != napi_ok) {
-    munmap(address, (size_t)length);
-    free(mapping);
-    return ip_result(env, -ENOMEM);
-  }
-  mapping->address = address;
-  mapping->length = (size_t)length;
-  mapping->guard = ip_int32(env, args[0]) < 0 ? -1 : ip_guard(address, (size_t)length);
-  atomic_init(&mapping->users, 1);
-  atomic_init(&mapping->references, 1);
-  return external;
+  ip_memory_kind kind = {.page = ip_int32(env, args[0]) < 0 ? 0 : 4096};
+  return ip_mapping_new(env, address, (size_t)length, kind);
 }
 
 /* mappingBuffer(mapping): its ArrayBuffer, made once. -ENOTSUP where the runtime allows none over

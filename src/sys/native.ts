@@ -196,6 +196,20 @@ interface SystemVCalls {
   msgTaken(number: number): bigint | Result;
 }
 
+interface SegmentCalls {
+  shmget(key: number, size: number, flags: number): Result;
+  /** `flags` has SHM_RDONLY, or nothing. */
+  shmat(id: number, flags: number): NativeMapping | Result;
+  /**
+   * fields: uid, gid, cuid, cgid, mode with flags, key, size, how often attached, pids of the creator and of who attached
+   * or detached last, times of the last attach, detach and change in seconds.
+   */
+  shmctlStat(id: number, fields: BigInt64Array): Result;
+  shmctlSet(id: number, uid: number, gid: number, mode: number): Result;
+  /** IPC_RMID, SHM_LOCK and SHM_UNLOCK. */
+  shmctl(id: number, command: number): Result;
+}
+
 interface MemoryCalls {
   memfdCreate(name: string, flags: number): Result;
   mmap(fd: number, offset: number, length: number, protection: number, flags: number): NativeMapping | Result;
@@ -280,6 +294,12 @@ interface ProcessCalls {
   getrlimit(resource: number): Result;
 }
 
+interface PeekCalls {
+  /** How many bytes, fewer where the rest is not mapped there. */
+  processVmReadv(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+  processVmWritev(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+}
+
 interface ChildCalls {
   /** A pidfd; `settings` and `masks` are described in native/child.c. Lists of strings end with a NUL each. */
   childSpawn(
@@ -359,6 +379,7 @@ export interface Native
     UnixCalls,
     MessageQueueCalls,
     SystemVCalls,
+    SegmentCalls,
     MemoryCalls,
     EventfdCalls,
     SignalCalls,
@@ -366,6 +387,7 @@ export interface Native
     SendCalls,
     TimerCalls,
     ProcessCalls,
+    PeekCalls,
     ChildCalls,
     TerminalCalls,
     WaitingCalls {}
