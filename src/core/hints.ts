@@ -83,6 +83,14 @@ const HINTS: Record<string, string> = {
   'shmctl(SHM_LOCK) EIDRM': 'the segment was removed, and nobody has it attached any more',
   'shmctl(SHM_UNLOCK) EPERM': 'only the owner of a segment, its creator, or CAP_IPC_LOCK unlocks it',
   'shmctl(SHM_UNLOCK) EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'process_vm_readv EPERM': TRACING,
+  'process_vm_readv ESRCH': 'no process has this pid, or it has ended',
+  'process_vm_readv EFAULT':
+    'nothing that may be read is mapped at this address in that process (/proc/PID/maps tells what is)',
+  'process_vm_writev EPERM': TRACING,
+  'process_vm_writev ESRCH': 'no process has this pid, or it has ended',
+  'process_vm_writev EFAULT':
+    'nothing that may be written is mapped at this address in that process (/proc/PID/maps tells what is)',
   'shm_open EACCES': 'the object in /dev/shm belongs to somebody else whose mode does not let you in',
   'shm_open EEXIST': 'open() uses the object that exists, openOrCreate() either, unlink() removes it',
   'shm_open ENOENT': 'no object in /dev/shm has this name; create() or openOrCreate() makes one',
@@ -97,14 +105,6 @@ const HINTS: Record<string, string> = {
   'mmap ENOMEM': 'no address space is left, or the process has as many mappings as /proc/sys/vm/max_map_count allows',
   'mmap EPERM': 'the memory is sealed against writing, and a mapping is for reading and writing',
   'mmap EACCES': 'a mapping is for reading and writing, and the descriptor is not open for both',
-  'process_vm_readv EPERM': TRACING,
-  'process_vm_readv ESRCH': 'no process has this pid, or it has ended',
-  'process_vm_readv EFAULT':
-    'nothing that may be read is mapped at this address in that process (/proc/PID/maps tells what is)',
-  'process_vm_writev EPERM': TRACING,
-  'process_vm_writev ESRCH': 'no process has this pid, or it has ended',
-  'process_vm_writev EFAULT':
-    'nothing that may be written is mapped at this address in that process (/proc/PID/maps tells what is)',
   'fcntl(F_SETPIPE_SZ) EPERM': 'without CAP_SYS_RESOURCE a pipe holds at most /proc/sys/fs/pipe-max-size bytes',
   'fcntl(F_SETPIPE_SZ) EBUSY': 'the pipe holds more than the new capacity now',
   'fcntl(F_SETPIPE_SZ) EINVAL': 'a pipe holds at most 2147483648 bytes',
