@@ -37,6 +37,7 @@ extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
 extern const ip_function ip_segment_functions[];
 extern const ip_function ip_memory_functions[];
+extern const ip_function ip_pages_functions[];
 extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
@@ -201,7 +202,7 @@ void ip_mapping_release(ip_mapping *mapping);
 /* ---- mapped memory that can be cut by others (guard.c) --------------------------------------- */
 
 /* From now on a fault in this memory is caught; a slot, or -errno. */
-int ip_guard(void *address, size_t length);
+int ip_guard(void *address, size_t length, uint32_t page);
 void ip_unguard(int slot);
 bool ip_was_cut(int slot);
 

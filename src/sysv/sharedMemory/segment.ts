@@ -69,7 +69,8 @@ export class Segment extends SystemVObject {
     const attached = native().shmat(this.id, access === 'read' ? SHM_RDONLY : 0);
     if (typeof attached === 'number') throw this.target.error(attached, 'shmat');
     trace('attach', { id: this.id, key: this.key, access });
-    return new Mapping(attached, this.size, false);
+    const what = `the memory of ${this.describe()}`;
+    return new Mapping(attached, this.size, { access, subject: this.subject, what });
   }
 
   /** What the kernel tells of the segment (IPC_STAT of shmctl(2)). @throws IpcError EACCES (mode 0400 is needed), EIDRM */
