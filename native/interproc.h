@@ -36,6 +36,7 @@ extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
 extern const ip_function ip_semaphore_functions[];
+extern const ip_function ip_segment_functions[];
 extern const ip_function ip_memory_functions[];
 extern const ip_function ip_pages_functions[];
 extern const ip_function ip_guard_functions[];
@@ -47,6 +48,7 @@ extern const ip_function ip_catch_functions[];
 extern const ip_function ip_disposition_functions[];
 extern const ip_function ip_timer_functions[];
 extern const ip_function ip_process_functions[];
+extern const ip_function ip_peek_functions[];
 extern const ip_function ip_child_functions[];
 extern const ip_function ip_reaper_functions[];
 extern const ip_function ip_terminal_functions[];
@@ -187,6 +189,7 @@ typedef struct {
   int protection;
   int flags;
   uint32_t page;
+  bool segment; /* shmdt(2) gives it back: of huge pages munmap(2) takes whole ones only, and a segment has any size */
 } ip_memory_kind;
 
 /* A mapping for JavaScript, over memory that is mapped already and munmap(2) gives back, or -errno. */

@@ -14,6 +14,7 @@ const LOAD: Record<string, () => Promise<{ endpoint: Endpoint }>> = {
   shm: () => import('./endpoints/shm.js'),
   posixshm: () => import('./endpoints/posixshm.js'),
   mmap: () => import('./endpoints/mmap.js'),
+  sysvshm: () => import('./endpoints/sysvshm.js'),
 };
 
 /** Every scheme that a URL can have. */

@@ -211,6 +211,20 @@ interface SemaphoreCalls {
   semaphoreGive(id: number, index: number): Result;
 }
 
+interface SegmentCalls {
+  shmget(key: number, size: number, flags: number): Result;
+  /** `flags` has SHM_RDONLY, or nothing. */
+  shmat(id: number, flags: number): NativeMapping | Result;
+  /**
+   * fields: uid, gid, cuid, cgid, mode with flags, key, size, how often attached, pids of the creator and of who attached
+   * or detached last, times of the last attach, detach and change in seconds.
+   */
+  shmctlStat(id: number, fields: BigInt64Array): Result;
+  shmctlSet(id: number, uid: number, gid: number, mode: number): Result;
+  /** IPC_RMID, SHM_LOCK and SHM_UNLOCK. */
+  shmctl(id: number, command: number): Result;
+}
+
 interface MemoryCalls {
   memfdCreate(name: string, flags: number): Result;
   /** `page`: bytes of the pages behind it if a file lies there that others can cut; 0 if none does. */
@@ -319,6 +333,12 @@ interface ProcessCalls {
   getrlimit(resource: number): Result;
 }
 
+interface PeekCalls {
+  /** How many bytes, fewer where the rest is not mapped there. */
+  processVmReadv(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+  processVmWritev(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+}
+
 interface ChildCalls {
   /** A pidfd; `settings` and `masks` are described in native/child.c. Lists of strings end with a NUL each. */
   childSpawn(
@@ -404,6 +424,7 @@ export interface Native
     MessageQueueCalls,
     SystemVCalls,
     SemaphoreCalls,
+    SegmentCalls,
     MemoryCalls,
     EventfdCalls,
     SignalCalls,
@@ -411,6 +432,7 @@ export interface Native
     SendCalls,
     TimerCalls,
     ProcessCalls,
+    PeekCalls,
     ChildCalls,
     TerminalCalls,
     WaitingCalls {}
