@@ -107,6 +107,9 @@ const HINTS: Record<string, string> = {
   'mmap EPERM': "the memory is sealed against writing: map it with access 'read'",
   'mmap EACCES':
     "the descriptor is not open for what was asked: access 'read-write' needs one open for reading and writing, the others for reading",
+  'semget ENOSPC':
+    'the fourth number of /proc/sys/kernel/sem is how many semaphore sets there may be, the second how many semaphores',
+  'semop ENOSPC': 'the process may not undo more semaphores at its end (SEMMNU, SEMUME)',
   'mmap EAGAIN':
     'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
   'mprotect EACCES': 'what lies behind it was not opened for writing',

@@ -198,6 +198,19 @@ interface SystemVCalls {
   msgTaken(number: number): bigint | Result;
 }
 
+interface SemaphoreCalls {
+  semget(key: number, count: number, flags: number): Result;
+  semctlRemove(id: number): Result;
+  /** The number of the user whose it is. */
+  semctlOwner(id: number): Result;
+  semctlValue(id: number, index: number): Result;
+  /** Holds it as a lock that ends with this thread or process, or -EAGAIN. */
+  semaphoreHold(id: number, index: number): Result;
+  /** What `blockingSemaphoreHold` has got is held by this thread from now on. */
+  semaphoreKept(id: number, index: number): Result;
+  semaphoreGive(id: number, index: number): Result;
+}
+
 interface SegmentCalls {
   shmget(key: number, size: number, flags: number): Result;
   /** `flags` has SHM_RDONLY, or nothing. */
@@ -389,6 +402,10 @@ interface WaitingCalls {
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
+  /** Waits for it and holds it; `semaphoreKept` is called then. */
+  blockingSemaphoreHold(token: number, id: number, index: number): Result;
+  /** Waits until nobody holds it. */
+  blockingSemaphoreZero(token: number, id: number, index: number): Result;
   blockingMsync(token: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
   blockingMsgsnd(token: number): Result;
@@ -406,6 +423,7 @@ export interface Native
     UnixCalls,
     MessageQueueCalls,
     SystemVCalls,
+    SemaphoreCalls,
     SegmentCalls,
     MemoryCalls,
     EventfdCalls,
