@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import * as interproc from '../../src/index.js';
 import { IPC_PRIVATE, sharedMemory } from '../../src/sysv/index.js';
 import { attempt } from '../support/elsewhere.js';
+import { startFixture } from '../support/program.js';
 import { freeKey, hasHugePages, newSegment, removedAfter } from './segments.js';
 
 const now = (): Date => new Date(Math.floor(Date.now() / 1000) * 1000);
@@ -118,6 +119,16 @@ test('of several processes that make a segment at once, exactly one makes it', a
   assert.ok(outcomes.every((each) => each?.[0]?.code === undefined || each[0].code === 'EEXIST'));
   assert.equal(outcomes.filter((each) => each?.[2]?.value === true).length, 1);
   assert.equal(new Set(outcomes.map((each) => each?.[3]?.value)).size, 1);
+});
+
+test('who makes and removes an object under the feet of another gets it or hears that it is not there, and nothing else', async (t) => {
+  const key = freeKey(t);
+  const racers = [1, 2].map(() => startFixture(t, 'sysv-race', [String(key), '4000']));
+  for (const racer of racers) {
+    const { made, errors } = JSON.parse(await racer.line()) as { made: number; errors: string[] };
+    assert.ok(made > 0);
+    for (const error of errors) assert.match(error, /^ENOENT (shm|msg)get$/);
+  }
 });
 
 test('a private segment is always a new one, and is found by its id only', (t) => {
