@@ -74,12 +74,28 @@ const BEFORE = 2;
 /** Makes memory and uses it until a call says that it was cut, so many times; answers how often one said so. */
 export async function useWhileCut(kind: Kind, use: Use, rounds: number, folder: string, seed: number): Promise<number> {
   const cutter = await startCutter();
+  try {
+    return useWhileCutBy(cutter, kind, USE[use], rounds, folder, seed);
+  } finally {
+    cutter.kill();
+    await once(cutter, 'exit');
+  }
+}
+
+function useWhileCutBy(
+  cutter: ChildProcess,
+  kind: Kind,
+  use: (memory: mmap.Mapping) => void,
+  rounds: number,
+  folder: string,
+  seed: number,
+): number {
   let told = 0;
   for (let round = 0; round < rounds; round++) {
     const { memory, path } = make(kind, folder);
     try {
       for (let times = 0; ; times++) {
-        USE[use](memory);
+        use(memory);
         memory.checkIntact();
         if (times === BEFORE) cut(cutter, path, nth(seed, round) % 300);
       }
@@ -90,7 +106,5 @@ export async function useWhileCut(kind: Kind, use: Use, rounds: number, folder: 
     memory.close();
     unlinkSync(path);
   }
-  cutter.stdin?.end();
-  await once(cutter, 'exit');
   return told;
 }
