@@ -22,7 +22,7 @@ import { ringConsumer } from './consumer.js';
 import { CONSUMER_ASLEEP, PRODUCER_ASLEEP } from './layout.js';
 import type { Link } from './link.js';
 import { type EndLocks, NAME, RECEIVER, SENDER } from './locks.js';
-import { checkRing, hasJoined, joinRing, pidOf, type Role } from './memory.js';
+import { checkRing, hasBegun, hasJoined, joinRing, pidOf, type Role } from './memory.js';
 import { capacityOption, spinOption } from './options.js';
 import { ringProducer } from './producer.js';
 import { busy, Deadline } from './rendezvous.js';
@@ -56,6 +56,8 @@ const ASLEEP: Record<Role, number> = { sender: PRODUCER_ASLEEP, receiver: CONSUM
 const EXIT_MS = 100;
 /** Milliseconds until somebody who has just seen an owner go has let go of his lock: a turn of his event loop. */
 const WATCHER_MS = 1;
+/** How often who waits for the other end looks whether that can still come. */
+const LOOK_MS = 250;
 
 /**
  * Does something while nobody else takes an end or removes the name: within this call if nobody does
@@ -225,16 +227,31 @@ function takeEnd(found: Found, url: EndpointUrl, role: Role): Taken {
   }
 }
 
-/** Waits until the other end is taken, too. */
-async function awaitPeer(memory: Mapping, role: Role, options: WaitOptions): Promise<void> {
+/**
+ * Waits until the other end is taken, too; false if there is nobody to wait for here: the name means something else by now, or who took the
+ * other end was killed before anything was said, as if it had never come. Nobody wakes us then, so we look now and then.
+ */
+async function awaitPeer(found: Found, memory: Mapping, role: Role, deadline: Deadline): Promise<boolean> {
   const word = ASLEEP[role];
-  while (!hasJoined(memory, OTHER[role])) {
-    Atomics.store(memory.int32, word, 1);
-    if (hasJoined(memory, OTHER[role])) break;
-    const awaited = { syscall: 'connect' };
-    await callBlocking((token) => native().blockingFutexWait(token, memory.native, word * 4, 1), options, awaited);
+  const { int32, native: mapping } = memory;
+  const look = setInterval(() => {
+    Atomics.store(int32, word, 0);
+    native().futexWake(mapping, word * 4, 1);
+  }, LOOK_MS);
+  try {
+    while (!hasJoined(memory, OTHER[role])) {
+      Atomics.store(int32, word, 1);
+      if (hasJoined(memory, OTHER[role])) break;
+      if (!found.isNamed()) return false;
+      const awaited = { syscall: 'connect' };
+      const asleep = (token: number): number => native().blockingFutexWait(token, mapping, word * 4, 1);
+      await callBlocking(asleep, deadline.left(), awaited);
+    }
+  } finally {
+    clearInterval(look);
   }
-  Atomics.store(memory.int32, word, 0);
+  Atomics.store(int32, word, 0);
+  return !found.replaceable || found.locks.isHeld(LOCK[OTHER[role]]) || hasBegun(memory);
 }
 
 /** Tells who waits for us that we are there. */
@@ -256,8 +273,11 @@ async function join(place: Place, url: EndpointUrl, role: Role, options: WaitOpt
       } else if (taken !== undefined) {
         const { memory, capacity, end } = taken;
         announce(memory, role);
-        await awaitPeer(memory, role, deadline.left());
-        return { memory, capacity, link: new LockLink(found, memory, end, role) };
+        if (await awaitPeer(found, memory, role, deadline)) {
+          return { memory, capacity, link: new LockLink(found, memory, end, role) };
+        }
+        memory.close();
+        await end.leave();
       }
       found.close();
     } catch (error) {
