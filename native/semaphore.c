@@ -30,16 +30,21 @@ static napi_value semaphore_remove(napi_env env, napi_callback_info info) {
   return ip_answer(env, semctl(ip_int32(env, args[0]), 0, IPC_RMID));
 }
 
-/* semctlOwner(id): whose it is, as a user's number. */
-static napi_value semaphore_owner(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(1);
+/* semctlStat(id, fields): numbers of the users whose it is and who made it, and how many semaphores it has. */
+static napi_value semaphore_stat(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  int64_t *fields = ip_array(env, args[1], napi_bigint64_array, 3, NULL);
+  if (fields == NULL) return ip_result(env, -EFAULT);
   struct semid_ds found;
   union {
     int val;
     struct semid_ds *buf;
   } into = {.buf = &found};
   if (semctl(ip_int32(env, args[0]), 0, IPC_STAT, into) < 0) return ip_result(env, -errno);
-  return ip_result(env, found.sem_perm.uid);
+  fields[0] = found.sem_perm.uid;
+  fields[1] = found.sem_perm.cuid;
+  fields[2] = (int64_t)found.sem_nsems;
+  return ip_result(env, 0);
 }
 
 /* semctlValue(id, index) */
@@ -155,7 +160,7 @@ void ip_semaphores_end(ip_environment *environment) {
 
 const ip_function ip_semaphore_functions[] = {{"semget", semaphore_get},
                                               {"semctlRemove", semaphore_remove},
-                                              {"semctlOwner", semaphore_owner},
+                                              {"semctlStat", semaphore_stat},
                                               {"semctlValue", semaphore_value},
                                               {"semaphoreHold", semaphore_hold},
                                               {"semaphoreKept", semaphore_kept},

@@ -201,8 +201,8 @@ interface SystemVCalls {
 interface SemaphoreCalls {
   semget(key: number, count: number, flags: number): Result;
   semctlRemove(id: number): Result;
-  /** The number of the user whose it is. */
-  semctlOwner(id: number): Result;
+  /** fields: the numbers of the users whose it is and who made it, and how many semaphores it has. */
+  semctlStat(id: number, fields: BigInt64Array): Result;
   semctlValue(id: number, index: number): Result;
   /** Holds it as a lock that ends with this thread or process, or -EAGAIN. */
   semaphoreHold(id: number, index: number): Result;

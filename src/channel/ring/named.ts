@@ -41,6 +41,8 @@ export interface Found {
   isNamed(): boolean;
   /** Removes the name for everybody. */
   unlink(): void;
+  /** Its memory carries no ring, which is asked under the lock of the name: what was made beside it is taken back. */
+  unfit?(): void;
   /** Lets go of it; memory that was mapped stays. */
   close(): void;
 }
@@ -198,15 +200,28 @@ interface Joined {
 /** What came of trying to take an end: it, or 'soon' to try again when who watched its last owner has let go. */
 type Taken = { end: TakenEnd; memory: Mapping; capacity: number } | 'soon' | undefined;
 
+/** Its memory, held against what a ring has to be; `undefined` if the name means something else by now. */
+function fitRing(found: Found, url: EndpointUrl): { memory: Mapping; capacity: number } | undefined {
+  let memory: Mapping | undefined;
+  try {
+    memory = found.memory();
+    return memory && { memory, capacity: checkRing(memory, url.rest) };
+  } catch (error) {
+    memory?.close();
+    found.unfit?.();
+    throw error;
+  }
+}
+
 /** Tries to take our end; `undefined` if this is a leftover, whose name is gone then. Under the lock of the name. */
 function takeEnd(found: Found, url: EndpointUrl, role: Role): Taken {
   const { locks } = found;
   if (!found.isNamed()) return undefined;
-  const memory = found.memory();
-  if (memory === undefined) return undefined;
+  const ring = fitRing(found, url);
+  if (ring === undefined) return undefined;
+  const { memory, capacity } = ring;
   let kept = false;
   try {
-    const capacity = checkRing(memory, url.rest);
     if (!locks.tryTake(LOCK[role])) {
       if (locks.isHeld(LOCK[role])) throw busy(url.href, role, pidOf(memory, role));
       return 'soon';
