@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -72,6 +72,21 @@ for (const scheme of ['mmap', 'sysvshm']) {
     assert.equal(isThere(), false);
   });
 }
+
+test('mmap: a relative path means the same when the process has gone to another folder', async (t) => {
+  const path = join(temporaryFolder(t), 'ring');
+  const before = process.cwd();
+  const url = `mmap:${relative(before, path)}`;
+  const [sender, receiver] = await Promise.all([channel.sender(url), channel.receiver(url)]);
+  process.chdir('/');
+  try {
+    await sender.close();
+    await receiver.close();
+    assert.equal(existsSync(path), false);
+  } finally {
+    process.chdir(before);
+  }
+});
 
 test('sysvshm: a key whose segment is no ring is refused, and no set of semaphores stays behind', async () => {
   const key = newKey();
