@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +85,18 @@ test('mmap: a relative path means the same when the process has gone to another 
     assert.equal(existsSync(path), false);
   } finally {
     process.chdir(before);
+  }
+});
+
+test('fd: memory whose descriptor is open for reading only is refused and stays as it is', async (t) => {
+  const path = join(temporaryFolder(t), 'image');
+  writeFileSync(path, Buffer.alloc(10_000), { mode: 0o600 });
+  const fd = openSync(path, 'r');
+  try {
+    await assert.rejects(channel.receiver(`fd:${fd}`, { timeoutMs: 100 }), { code: 'EACCES' });
+    assert.ok(readFileSync(path).every((byte) => byte === 0));
+  } finally {
+    closeSync(fd);
   }
 });
 
