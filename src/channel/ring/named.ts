@@ -122,7 +122,7 @@ class TakenEnd {
   #leaveNow(): void {
     const { locks } = this.#found;
     locks.give(LOCK[this.#role]);
-    locks.takeSync(NAME, EXIT_MS);
+    if (!locks.tryTake(NAME)) locks.takeSync(NAME, EXIT_MS);
     andGive(locks, this.#removeName);
   }
 
