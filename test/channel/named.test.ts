@@ -22,7 +22,9 @@ const newKey = (): number => randomInt(0x1000_0000, 0x7fff_ffff);
 
 /** How many threads wait at the semaphores of a set. */
 function semaphoreWaiters(id: number): number {
-  const rows = execFileSync('ipcs', ['-s', '-i', String(id)], { encoding: 'utf8' }).matchAll(/^\d+ +\d+ +(\d+) +(\d+)/gm);
+  const rows = execFileSync('ipcs', ['-s', '-i', String(id)], { encoding: 'utf8' }).matchAll(
+    /^\d+ +\d+ +(\d+) +(\d+)/gm,
+  );
   return [...rows].reduce((sum, [, forMore, forZero]) => sum + Number(forMore) + Number(forZero), 0);
 }
 

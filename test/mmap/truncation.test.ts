@@ -112,7 +112,10 @@ for (const [how, what] of [
 const FAULTS = fileURLToPath(new URL('../fixtures/mapping-faults.js', import.meta.url));
 
 for (const [how, what] of [
-  ['every other page', 'a cut mapping is touched at every other of 140,000 pages, which the kernel would not let us replace one by one'],
+  [
+    'every other page',
+    'a cut mapping is touched at every other of 140,000 pages, which the kernel would not let us replace one by one',
+  ],
   ['many', 'a fault in the last of 70,000 mappings is caught'],
 ] as const) {
   test(what, async (t) => {
