@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,12 +12,14 @@ import * as channel from '../../src/channel/index.js';
 import { SemaphoreLocks } from '../../src/channel/ring/locks.js';
 import { IPC_CREAT, IPC_EXCL, native } from '../../src/sys/index.js';
 import { sharedMemory } from '../../src/sysv/index.js';
-import { temporaryFolder } from '../support/folder.js';
+import { commandElsewhere } from '../support/elsewhere.js';
+import { randomName, temporaryFolder } from '../support/folder.js';
 import { until } from '../support/proc.js';
 import { start } from '../support/program.js';
-import { skip } from '../support/skips.js';
+import { peer, skip } from '../support/skips.js';
 
 const END = fileURLToPath(new URL('../fixtures/named-end.js', import.meta.url));
+const THREADLESS = fileURLToPath(new URL('../fixtures/ring-threadless.js', import.meta.url));
 const newKey = (): number => randomInt(0x1000_0000, 0x7fff_ffff);
 
 /** How many threads wait at the semaphores of a set. */
@@ -154,4 +156,32 @@ test('sysvshm: a worker that is ended after it has got a lock, and before it hea
   } finally {
     native().semctlRemove(id);
   }
+});
+
+test('a receiver for which no thread can be made hears of messages, and of the death of its sender', async (t) => {
+  if (!peer(t, 'prlimit')) return;
+  const name = `/${randomName('threadless')}`;
+  const path = `/dev/shm${name}`;
+  const url = `posixshm:${name}`;
+  const sending = channel.sender(url, { timeoutMs: 20_000 });
+  await until('the ring is there', () => existsSync(path));
+  // Nobody may use it, and not remove it.
+  chmodSync(path, 0o666);
+  t.after(() => unlinkSync(path));
+  // RLIMIT_NPROC does not bind root.
+  const asNobody = (...words: string[]): [string, string[]] => {
+    const own = commandElsewhere(t, words, { asNobody: process.getuid?.() === 0 }) as [string, ...string[]];
+    return [own[0], own.slice(1)];
+  };
+  const program = start(t, ...asNobody(process.execPath, THREADLESS, url));
+  assert.equal(await program.line(), 'ready');
+  execFileSync(...asNobody('prlimit', '--pid', String(program.pid), '--nproc=0:'));
+  program.say('go on');
+  const sender = await sending;
+  for (const word of ['one', 'two']) {
+    await sender.send(Buffer.from(word));
+    assert.equal(await program.line(), word);
+  }
+  sender.destroy();
+  assert.equal(await program.line(), 'ECONNRESET');
 });

@@ -58,7 +58,7 @@ const ASLEEP: Record<Role, number> = { sender: PRODUCER_ASLEEP, receiver: CONSUM
 const EXIT_MS = 100;
 /** Milliseconds until somebody who has just seen an owner go has let go of his lock: a turn of his event loop. */
 const WATCHER_MS = 1;
-/** How often who waits for the other end looks whether that can still come. */
+/** How often who waits for the other end looks whether that can still come, and who has no thread that waits for it to go, whether it has gone. */
 const LOOK_MS = 250;
 
 /**
@@ -163,8 +163,18 @@ class LockLink implements Link {
       (free) => {
         if (free && !this.#released) gone();
       },
-      () => undefined,
+      () => this.#lookForPeer(gone),
     );
+  }
+
+  /** There is no thread to wait for the peer's lock (EAGAIN of pthread_create): then we look ourselves. */
+  #lookForPeer(gone: () => void): void {
+    if (this.#released) return;
+    const timer = setInterval(() => {
+      if (!this.#released && this.peerAlive()) return;
+      clearInterval(timer);
+      if (!this.#released) gone();
+    }, LOOK_MS).unref();
   }
 
   /** Memory that was cut can wake nobody: the peer learns by the lock. */
