@@ -51,7 +51,7 @@ test('what is written to a file mapped for it is seen by other programs', (t) =>
 
 test('a part of a file begins at a page and ends where it was asked to', (t) => {
   const path = join(temporaryFolder(t), 'file');
-  writeFileSync(path, 'x'.repeat(page) + 'second page' + 'y'.repeat(page));
+  writeFileSync(path, `${'x'.repeat(page)}second page${'y'.repeat(page)}`);
   using part = mmap.file(path, { offset: page, length: 11 });
   assert.equal(text(part.read()), 'second page');
   using rest = mmap.file(path, { offset: page });
@@ -170,8 +170,8 @@ function assertMadeComplete(t: TestContext): void {
 test('a file that is made is built without a name and then linked, complete', (t) => assertMadeComplete(t));
 
 test('where there are no unnamed files, a file is built under another name and then linked, complete', (t) => {
-  process.env['INTERPROC_TMPFILE'] = 'no';
-  t.after(() => delete process.env['INTERPROC_TMPFILE']);
+  process.env.INTERPROC_TMPFILE = 'no';
+  t.after(() => delete process.env.INTERPROC_TMPFILE);
   assertMadeComplete(t);
 });
 
