@@ -1,0 +1,189 @@
+/** A field that several processes change at once: `Atomics` on the word of memory itself. */
+import { inspect } from 'node:util';
+import { argumentError } from '../core/errors.js';
+import { MOVE, type Movable } from './movable.js';
+import { type LiveRegion, type ReadOnlyRegion, readOnlyError } from './region.js';
+import { SCALARS } from './scalars.js';
+import type { AtomicScalar } from './types.js';
+
+/**
+ * An atomic integer in shared memory. Every operation is indivisible and sequentially consistent, for all processes and threads
+ * that use this word atomically, in C and C++ too. Values are cut to the width of the field, as by `Atomics`.
+ *
+ * Those that change it give back what was there before. On memory that is only for reading there is `load()` alone, which copies the word.
+ */
+export interface AtomicField<V extends number | bigint> {
+  /** What is there. */
+  load(): V;
+  /** Puts a value there. */
+  store(value: V): void;
+  /** Adds; gives the value before. */
+  add(value: V): V;
+  /** Subtracts; gives the value before. */
+  sub(value: V): V;
+  /** And, bit by bit; gives the value before. */
+  and(value: V): V;
+  /** Or, bit by bit; gives the value before. */
+  or(value: V): V;
+  /** Exclusive or, bit by bit; gives the value before. */
+  xor(value: V): V;
+  /** Puts a value there; gives the one before. */
+  exchange(value: V): V;
+  /** Puts `replacement` there if `expected` is there; gives the value before, which was `expected` if it did. */
+  compareExchange(expected: V, replacement: V): V;
+}
+
+/** `Atomics` takes arrays of numbers or of bigints; that the values are of the same sort is checked. */
+type Words = Int32Array;
+
+const BYTES_OF_BIGINT = 8;
+
+/** The word at a place of memory that can be written. */
+export class LiveAtomic implements AtomicField<number>, Movable {
+  readonly #region: LiveRegion;
+  readonly #words: Words;
+  readonly #kind: AtomicScalar;
+  readonly #name: string;
+  readonly #size: number;
+  #index: number;
+
+  constructor(region: LiveRegion, at: number, kind: AtomicScalar, name: string) {
+    this.#region = region;
+    this.#words = region.atomics(kind) as Words;
+    this.#kind = kind;
+    this.#name = name;
+    this.#size = SCALARS[kind].size;
+    this.#index = at / this.#size;
+  }
+
+  [MOVE](by: number): void {
+    this.#index += by / this.#size;
+  }
+
+  #check(value: unknown): void {
+    const fits = this.#size === BYTES_OF_BIGINT ? typeof value === 'bigint' : Number.isSafeInteger(value);
+    if (fits) return;
+    const wanted = this.#size === BYTES_OF_BIGINT ? 'a bigint' : 'a whole number';
+    throw argumentError(`${this.#name} takes ${wanted}, got ${inspect(value, { depth: 0 })}`);
+  }
+
+  load(): number {
+    this.#region.use();
+    return Atomics.load(this.#words, this.#index);
+  }
+
+  store(value: number): void {
+    this.#check(value);
+    this.#region.use();
+    Atomics.store(this.#words, this.#index, value);
+  }
+
+  add(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.add(this.#words, this.#index, value);
+  }
+
+  sub(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.sub(this.#words, this.#index, value);
+  }
+
+  and(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.and(this.#words, this.#index, value);
+  }
+
+  or(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.or(this.#words, this.#index, value);
+  }
+
+  xor(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.xor(this.#words, this.#index, value);
+  }
+
+  exchange(value: number): number {
+    this.#check(value);
+    this.#region.use();
+    return Atomics.exchange(this.#words, this.#index, value);
+  }
+
+  compareExchange(expected: number, replacement: number): number {
+    this.#check(expected);
+    this.#check(replacement);
+    this.#region.use();
+    return Atomics.compareExchange(this.#words, this.#index, expected, replacement);
+  }
+
+  [inspect.custom](): string {
+    return `atomic('${this.#kind}') ${this.load()}`;
+  }
+}
+
+/** The word at a place of memory that is only for reading. */
+export class ReadOnlyAtomic implements AtomicField<number>, Movable {
+  readonly #region: ReadOnlyRegion;
+  readonly #kind: AtomicScalar;
+  #at: number;
+
+  constructor(region: ReadOnlyRegion, at: number, kind: AtomicScalar) {
+    this.#region = region;
+    this.#kind = kind;
+    this.#at = at;
+  }
+
+  [MOVE](by: number): void {
+    this.#at += by;
+  }
+
+  load(): number {
+    const copy = this.#region.copy(this.#at, SCALARS[this.#kind].size);
+    return Atomics.load(copy.atomics(this.#kind) as Words, 0);
+  }
+
+  #refuse(): never {
+    throw readOnlyError(this.#region);
+  }
+
+  store(): void {
+    this.#refuse();
+  }
+
+  add(): number {
+    this.#refuse();
+  }
+
+  sub(): number {
+    this.#refuse();
+  }
+
+  and(): number {
+    this.#refuse();
+  }
+
+  or(): number {
+    this.#refuse();
+  }
+
+  xor(): number {
+    this.#refuse();
+  }
+
+  exchange(): number {
+    this.#refuse();
+  }
+
+  compareExchange(): number {
+    this.#refuse();
+  }
+
+  [inspect.custom](): string {
+    return `atomic('${this.#kind}') ${this.load()}`;
+  }
+}

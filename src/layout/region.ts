@@ -1,0 +1,159 @@
+/**
+ * A part of memory under a view: of memory that can be written, or of a mapping that is only for reading. For the second
+ * there is no ArrayBuffer, since whatever has one can write; each access copies what it needs by a system call's price.
+ */
+import { inspect, types } from 'node:util';
+import { checkInteger } from '../core/arguments.js';
+import { argumentError, closedError, codedError, rangeError } from '../core/errors.js';
+import { Mapping as OfMmap } from '../mmap/index.js';
+import { SCALARS } from './scalars.js';
+import type { Struct } from './struct.js';
+import type { AtomicScalar, Memory } from './types.js';
+
+type Mapping = OfMmap & { access?: string; read(offset: number, length: number, into?: Uint8Array): Uint8Array };
+const Mapping = OfMmap as unknown as { new (): Mapping };
+
+type AtomicArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+const ARRAYS = {
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  u64: BigUint64Array,
+  i64: BigInt64Array,
+} as const;
+
+/** Memory that can be written. Offsets count from its beginning. */
+export class LiveRegion {
+  readonly readOnly = false;
+  readonly buffer: ArrayBufferLike;
+  readonly start: number;
+  readonly length: number;
+  readonly mapping: Mapping | undefined;
+  #data: DataView | undefined;
+  #bytes: Buffer | undefined;
+  #atomics: Partial<Record<AtomicScalar, AtomicArray>> = {};
+
+  constructor(buffer: ArrayBufferLike, start: number, length: number, mapping?: Mapping) {
+    this.buffer = buffer;
+    this.start = start;
+    this.length = length;
+    this.mapping = mapping;
+  }
+
+  /** Throws `ERR_INTERPROC_CLOSED` once the memory is gone: closed, or its buffer detached. */
+  use(): void {
+    if (this.gone) throw closedError(this.mapping?.describe() ?? 'the memory under this view');
+  }
+
+  /** Whether the memory was unmapped or moved away. Nothing under a view is empty, so the length tells. */
+  get gone(): boolean {
+    return this.buffer.byteLength === 0;
+  }
+
+  get data(): DataView {
+    this.use();
+    this.#data ??= new DataView(this.buffer, this.start, this.length);
+    return this.#data;
+  }
+
+  get bytes(): Buffer {
+    this.use();
+    this.#bytes ??= Buffer.from(this.buffer as ArrayBuffer, this.start, this.length);
+    return this.#bytes;
+  }
+
+  /** All of it as elements of a kind, for `Atomics`. */
+  atomics(kind: AtomicScalar): AtomicArray {
+    this.use();
+    const found = this.#atomics[kind];
+    if (found !== undefined) return found;
+    const made = new ARRAYS[kind](this.buffer as ArrayBuffer, this.start, Math.floor(this.length / SCALARS[kind].size));
+    this.#atomics[kind] = made;
+    return made;
+  }
+}
+
+/** Memory that is only for reading. */
+export class ReadOnlyRegion {
+  readonly readOnly = true;
+  readonly mapping: Mapping;
+  readonly start: number;
+  readonly length: number;
+
+  constructor(mapping: Mapping, start: number, length: number) {
+    this.mapping = mapping;
+    this.start = start;
+    this.length = length;
+  }
+
+  /** A copy of `length` bytes at `at`. */
+  copy(at: number, length: number): LiveRegion {
+    const copy = this.mapping.read(this.start + at, length);
+    return new LiveRegion(copy.buffer, copy.byteOffset, length);
+  }
+
+  /** Copies `into.length` bytes at `at`. */
+  copyInto(at: number, into: Uint8Array): void {
+    this.mapping.read(this.start + at, into.length, into);
+  }
+}
+
+export type Region = LiveRegion | ReadOnlyRegion;
+
+/** What is thrown where memory that is only for reading would be written. */
+export function readOnlyError(region: ReadOnlyRegion): Error {
+  return codedError('ERR_INTERPROC_READ_ONLY', `${region.mapping.describe()} is only for reading`);
+}
+
+function isBuffer(memory: unknown): memory is ArrayBufferLike {
+  return types.isAnyArrayBuffer(memory);
+}
+
+/**
+ * The region of `length` bytes at `offset` of a memory, checked: what it is, its bounds, its alignment.
+ */
+export function regionOf(
+  memory: Memory,
+  offset: number,
+  length: number,
+  { alignment, name }: Pick<Struct, 'alignment' | 'name'>,
+): Region {
+  const isMapping = memory instanceof Mapping;
+  if (!isMapping && !isBuffer(memory) && !types.isUint8Array(memory)) {
+    const got = inspect(memory, { depth: 0, maxArrayLength: 3, breakLength: Infinity });
+    throw argumentError(`memory must be a Mapping, an ArrayBuffer or a Uint8Array, got ${got}`);
+  }
+  if (isMapping) memory.use();
+  checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
+  const within = types.isUint8Array(memory) ? memory.byteOffset : 0;
+  if (length > memory.byteLength || offset > memory.byteLength - length) {
+    throw rangeError(
+      `${name ?? 'the layout'} needs ${length} bytes at ${offset}, and the memory has ${memory.byteLength}`,
+    );
+  }
+  if ((within + offset) % alignment !== 0) {
+    const where = within === 0 ? `${offset}` : `${offset} of an array that begins at ${within} of its buffer`;
+    throw rangeError(
+      `offset must be a multiple of ${alignment}, the alignment of ${name ?? 'the layout'}, got ${where}`,
+    );
+  }
+  if (!isMapping) return new LiveRegion(isBuffer(memory) ? memory : memory.buffer, within + offset, length);
+  if (isReadOnly(memory)) return new ReadOnlyRegion(memory, offset, length);
+  return new LiveRegion(memory.buffer, offset, length, memory);
+}
+
+function isReadOnly(mapping: Mapping): boolean {
+  return mapping.access === 'read';
+}
