@@ -45,6 +45,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   readonly #kind: AtomicScalar;
   readonly #name: string;
   readonly #size: number;
+  readonly #wants: 'number' | 'bigint';
   #index: number;
 
   constructor(region: LiveRegion, at: number, kind: AtomicScalar, name: string) {
@@ -53,6 +54,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
     this.#kind = kind;
     this.#name = name;
     this.#size = SCALARS[kind].size;
+    this.#wants = this.#size === BYTES_OF_BIGINT ? 'bigint' : 'number';
     this.#index = at / this.#size;
   }
 
@@ -60,65 +62,95 @@ export class LiveAtomic implements AtomicField<number>, Movable {
     this.#index += by / this.#size;
   }
 
-  #check(value: unknown): void {
-    const fits = this.#size === BYTES_OF_BIGINT ? typeof value === 'bigint' : Number.isSafeInteger(value);
-    if (fits) return;
-    const wanted = this.#size === BYTES_OF_BIGINT ? 'a bigint' : 'a whole number';
-    throw argumentError(`${this.#name} takes ${wanted}, got ${inspect(value, { depth: 0 })}`);
+  #refuse(value: unknown): never {
+    throw argumentError(`${this.#name} takes a ${this.#wants}, got ${inspect(value, { depth: 0 })}`);
+  }
+
+  /** The engine's error, unless the memory is gone. */
+  #explained(error: unknown): unknown {
+    this.#region.use();
+    return error;
   }
 
   load(): number {
-    this.#region.use();
-    return Atomics.load(this.#words, this.#index);
+    try {
+      return Atomics.load(this.#words, this.#index);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   store(value: number): void {
-    this.#check(value);
-    this.#region.use();
-    Atomics.store(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      Atomics.store(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   add(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.add(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.add(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   sub(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.sub(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.sub(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   and(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.and(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.and(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   or(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.or(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.or(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   xor(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.xor(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.xor(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   exchange(value: number): number {
-    this.#check(value);
-    this.#region.use();
-    return Atomics.exchange(this.#words, this.#index, value);
+    if (this.#wants !== typeof value) this.#refuse(value);
+    try {
+      return Atomics.exchange(this.#words, this.#index, value);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   compareExchange(expected: number, replacement: number): number {
-    this.#check(expected);
-    this.#check(replacement);
-    this.#region.use();
-    return Atomics.compareExchange(this.#words, this.#index, expected, replacement);
+    if (this.#wants !== typeof expected) this.#refuse(expected);
+    if (this.#wants !== typeof replacement) this.#refuse(replacement);
+    try {
+      return Atomics.compareExchange(this.#words, this.#index, expected, replacement);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   [inspect.custom](): string {

@@ -5,13 +5,14 @@
 import { inspect, types } from 'node:util';
 import { argumentError, rangeError } from '../core/errors.js';
 import { LiveAtomic, ReadOnlyAtomic } from './atomicField.js';
+import { SCALAR_ACCESS } from './dataView.js';
 import { FieldArray, StructArray } from './fieldArray.js';
 import { isArray, isAtomic, isBytes, isChars, isStruct } from './kinds.js';
 import type { LiveRegion, Region } from './region.js';
 import { SCALARS } from './scalars.js';
 import type { Struct } from './struct.js';
 import { readText, takeText, writeText } from './text.js';
-import type { ArrayOf, AtomicScalar, Kind, NumberScalar, Scalar } from './types.js';
+import type { ArrayOf, AtomicScalar, Kind, Scalar } from './types.js';
 import { viewAt } from './view.js';
 
 /** The operations on a kind. `at` counts from the beginning of the region, `name` is the field's, for messages. */
@@ -43,7 +44,6 @@ function takeScalar(kind: Scalar, name: string, value: unknown): unknown {
     return value;
   }
   const wanted = range !== undefined && size === 8 ? 'bigint' : 'number';
-  // biome-ignore lint/suspicious/useValidTypeof: it is one of two
   if (typeof value !== wanted) throw argumentError(`${name} must be a ${wanted}, got ${shown(value)}`);
   if (range === undefined) return value;
   const number = value as number | bigint;
@@ -53,71 +53,18 @@ function takeScalar(kind: Scalar, name: string, value: unknown): unknown {
   return value;
 }
 
-function getScalar(kind: Scalar, data: DataView, at: number): unknown {
-  switch (kind) {
-    case 'u8':
-      return data.getUint8(at);
-    case 'i8':
-      return data.getInt8(at);
-    case 'u16':
-      return data.getUint16(at, true);
-    case 'i16':
-      return data.getInt16(at, true);
-    case 'u32':
-      return data.getUint32(at, true);
-    case 'i32':
-      return data.getInt32(at, true);
-    case 'u64':
-      return data.getBigUint64(at, true);
-    case 'i64':
-      return data.getBigInt64(at, true);
-    case 'f32':
-      return data.getFloat32(at, true);
-    case 'f64':
-      return data.getFloat64(at, true);
-    case 'bool':
-      return data.getUint8(at) !== 0;
-  }
-}
-
-function setScalar(kind: Scalar, data: DataView, at: number, value: never): void {
-  switch (kind) {
-    case 'u8':
-      return data.setUint8(at, value);
-    case 'i8':
-      return data.setInt8(at, value);
-    case 'u16':
-      return data.setUint16(at, value, true);
-    case 'i16':
-      return data.setInt16(at, value, true);
-    case 'u32':
-      return data.setUint32(at, value, true);
-    case 'i32':
-      return data.setInt32(at, value, true);
-    case 'u64':
-      return data.setBigUint64(at, value, true);
-    case 'i64':
-      return data.setBigInt64(at, value, true);
-    case 'f32':
-      return data.setFloat32(at, value, true);
-    case 'f64':
-      return data.setFloat64(at, value, true);
-    case 'bool':
-      return data.setUint8(at, value ? 1 : 0);
-  }
-}
-
 function scalarCodec(kind: Scalar): Codec {
   const { size } = SCALARS[kind];
+  const { get, set } = SCALAR_ACCESS[kind];
   return {
     size,
     show(region, at) {
       const [from, place] = loaded(region, at, size);
-      return getScalar(kind, from.data, place);
+      return get(from.data, place);
     },
     take: (name, value) => takeScalar(kind, name, value),
-    store: (region, at, value) => setScalar(kind, region.data, at, value as never),
-    plain: (region, at) => getScalar(kind, region.data, at),
+    store: (region, at, value) => set(region.data, at, value as never),
+    plain: (region, at) => get(region.data, at),
   };
 }
 
@@ -178,8 +125,6 @@ const NUMBERS = {
   f64: Float64Array,
 } as const;
 
-const isNumbers = (kind: Kind): kind is NumberScalar => typeof kind === 'string' && Object.hasOwn(NUMBERS, kind);
-
 /** The elements of what has exactly `length` of them in order. */
 function elementsOf(name: string, value: unknown, length: number): unknown[] {
   if (!Array.isArray(value) && !types.isTypedArray(value) && !(value instanceof FieldArray)) {
@@ -203,7 +148,7 @@ function arrayCodec({ of, length }: ArrayOf<Kind>): Codec {
     },
     plain: (region, at) => Array.from({ length }, (_, index) => inner.plain(region, at + index * inner.size)),
   };
-  if (isNumbers(of)) {
+  if (typeof of === 'string' && of !== 'bool') {
     const Numbers = NUMBERS[of];
     return {
       ...values,

@@ -1,10 +1,14 @@
 /** One view that goes over many elements. */
 import { checkInteger } from '../core/arguments.js';
-import { MOVE, type Movable } from './movable.js';
+import { MOVE } from './movable.js';
+import type { Region } from './region.js';
+import type { Struct } from './struct.js';
+import { type LiveView, type ReadOnlyView, viewAt } from './view.js';
 
 /**
- * A view that moves. `view` is always the same object, and stands at the element that `moveTo` named last; so do the nested views
- * and atomics taken from it. Moving costs an addition, and makes nothing.
+ * A view that moves. `view` is always the same object, and stands at the element that `moveTo` named last; so do the nested views,
+ * atomics and arrays of structs taken from it. Moving costs an addition and makes nothing. Typed arrays cannot move: `cursor.view.tail` makes one
+ * each time it is asked for.
  *
  * @example
  * const cursor = Tick.list(memory, 0, 1000).cursor();
@@ -18,24 +22,25 @@ import { MOVE, type Movable } from './movable.js';
 export class Cursor<V> {
   /** The view. */
   readonly view: V;
-  readonly #movable: Movable;
-  readonly #stride: number;
-  readonly #length: number;
-  readonly #name: string;
-  #index = 0;
+  /** Where it stands. */
+  readonly index: number;
+  /** @internal */
+  declare readonly '@first': number;
+  /** @internal */
+  declare readonly '@stride': number;
+  /** @internal */
+  declare readonly '@length': number;
+  /** Whether the view has nested accessors, which move with it. @internal */
+  declare readonly '@nested': boolean;
 
   /** @internal */
-  constructor(view: Movable, stride: number, length: number, name: string) {
-    this.view = view as V;
-    this.#movable = view;
-    this.#stride = stride;
-    this.#length = length;
-    this.#name = name;
-  }
-
-  /** Where it stands. */
-  get index(): number {
-    return this.#index;
+  constructor(view: V, first: number, stride: number, length: number) {
+    this.view = view;
+    this.index = 0;
+    Object.defineProperty(this, '@first', { value: first });
+    Object.defineProperty(this, '@stride', { value: stride });
+    Object.defineProperty(this, '@length', { value: length });
+    Object.defineProperty(this, '@nested', { value: '@0' in (view as object) });
   }
 
   /**
@@ -45,11 +50,27 @@ export class Cursor<V> {
    * @returns the view, which is always the same
    */
   moveTo(index: number): V {
-    if (!(index >= 0 && index < this.#length && Math.floor(index) === index)) {
-      checkInteger(`the index of ${this.#name}`, index, 0, this.#length - 1);
-    }
-    this.#movable[MOVE]((index - this.#index) * this.#stride);
-    this.#index = index;
+    if (index >>> 0 !== index || index >= this['@length']) checkInteger('index', index, 0, this['@length'] - 1);
+    const view = this.view as LiveView | ReadOnlyView;
+    const base = this['@first'] + index * this['@stride'];
+    if (this['@nested']) view[MOVE](base - view['@base']);
+    else view['@base'] = base;
+    (this as { index: number }).index = index;
     return this.view;
   }
+}
+
+const classes = new WeakMap<Struct, typeof Cursor>();
+
+/**
+ * A cursor over `length` structs, the first at `first`. Each layout has a class of its own, by which V8 knows what the view is: it
+ * is one store then, where it would be a search among all views of the program.
+ */
+export function cursorOver<V>(struct: Struct, region: Region, first: number, length: number): Cursor<V> {
+  let Own = classes.get(struct);
+  if (Own === undefined) {
+    Own = class<T> extends Cursor<T> {};
+    classes.set(struct, Own);
+  }
+  return new Own(viewAt(struct, region, first) as V, first, struct.byteLength, length);
 }

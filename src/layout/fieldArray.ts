@@ -3,12 +3,11 @@ import { inspect } from 'node:util';
 import { checkInteger } from '../core/arguments.js';
 import type { Codec } from './codec.js';
 import { codecOf } from './codec.js';
-import { Cursor } from './cursor.js';
+import { type Cursor, cursorOver } from './cursor.js';
 import { MOVE, type Movable, moveParts } from './movable.js';
 import { type LiveRegion, type Region, readOnlyError } from './region.js';
 import type { Struct } from './struct.js';
 import type { Fields, PlainOf, View } from './types.js';
-import { viewAt } from './view.js';
 
 /**
  * An array in memory. `get` and `set` look at the memory itself; elements that are accessors (structs, atomics, arrays) stay where
@@ -36,6 +35,11 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
   [MOVE](by: number): void {
     this.#at += by;
     moveParts(this.#made, by);
+  }
+
+  /** Where it begins. @internal */
+  protected get at(): number {
+    return this.#at;
   }
 
   #placeOf(index: number): number {
@@ -106,7 +110,7 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
 /** An array of structs in memory. */
 export class StructArray<F extends Fields> extends FieldArray<View<F>, PlainOf<F>> {
   readonly #struct: Struct;
-  readonly #start: () => Cursor<View<F>>;
+  readonly #start: (first: number) => Cursor<View<F>>;
   readonly #keeps: boolean;
 
   /** @internal */
@@ -114,7 +118,7 @@ export class StructArray<F extends Fields> extends FieldArray<View<F>, PlainOf<F
     super(codecOf(struct), region, at, length, name);
     this.#struct = struct;
     this.#keeps = keeps;
-    this.#start = () => new Cursor(viewAt(struct, region, at), struct.byteLength, length, name);
+    this.#start = (first) => cursorOver<View<F>>(struct, region.forMoving(), first, length);
   }
 
   /** @internal */
@@ -126,7 +130,7 @@ export class StructArray<F extends Fields> extends FieldArray<View<F>, PlainOf<F
    * A view that goes from element to element without another being made: for loops over many. It stands at the first.
    */
   cursor(): Cursor<View<F>> {
-    return this.#start();
+    return this.#start(this.at);
   }
 
   /** Bytes from one element to the next. */

@@ -75,6 +75,10 @@ export const isAtomic = (kind: unknown): kind is AtomicOf<AtomicScalar> => kind 
 /** Whether this is a layout, as `layout()` makes it. */
 export const isStruct = (kind: unknown): kind is Struct => kind instanceof Struct;
 
+/** Whether it is shown as a typed array: bytes, and arrays of numbers. */
+export const isNumbers = (kind: Kind): boolean =>
+  isBytes(kind) || (isArray(kind) && typeof kind.of === 'string' && kind.of !== 'bool');
+
 /** A kind as a caller would write it. */
 export function shownKind(kind: Kind): string {
   if (typeof kind === 'string') return `'${kind}'`;

@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 import { argumentError } from '../core/errors.js';
 import { codecOf } from './codec.js';
-import { isStruct } from './kinds.js';
+import { isNumbers } from './kinds.js';
 import { readOnlyError } from './region.js';
 import type { PlacedField } from './struct.js';
 import type { Scalar } from './types.js';
@@ -20,9 +20,9 @@ function explained(view: LiveView, error: unknown, name: string, ...values: unkn
   return argumentError(`${name} cannot be set to ${inspect(values[wrong])}: ${(error as Error).message}`);
 }
 
-type Property = { get(this: LiveView): unknown; set(this: LiveView, value: never): void };
+type ScalarProperty = { get(this: LiveView): unknown; set(this: LiveView, value: never): void };
 
-const SCALAR_PROPERTIES: Readonly<Record<Scalar, (name: string, offset: number) => Property>> = {
+const SCALAR_PROPERTIES: Readonly<Record<Scalar, (name: string, offset: number) => ScalarProperty>> = {
   u8: (name, offset) => ({
     get(this: LiveView): number {
       try {
@@ -201,76 +201,156 @@ const SCALAR_PROPERTIES: Readonly<Record<Scalar, (name: string, offset: number) 
   }),
 };
 
-/** What a view has made for a field: made again once the memory is gone, which then says so. */
-function partOf(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedField, part: number): unknown {
-  const { region, at } = placeOf(view) as Place;
-  const made = codecOf(kind).show(region, at + offset, name);
-  view['@parts'][part] = made as object;
-  return made;
+type Getter = (this: LiveView | ReadOnlyView) => unknown;
+
+/** What a view has made for its fields is in properties of these names; the first eight have getters of their own, since each is then one load. */
+export const slotName = (slot: number): `@${number}` => `@${slot}`;
+
+const KEPT: readonly Getter[] = [
+  function () {
+    return this['@0'];
+  },
+  function () {
+    return this['@1'];
+  },
+  function () {
+    return this['@2'];
+  },
+  function () {
+    return this['@3'];
+  },
+  function () {
+    return this['@4'];
+  },
+  function () {
+    return this['@5'];
+  },
+  function () {
+    return this['@6'];
+  },
+  function () {
+    return this['@7'];
+  },
+];
+
+/** The same for typed arrays, which do not say so when their memory is gone. A DataView does, and its load costs next to nothing. */
+const KEPT_NUMBERS: readonly ((this: LiveView) => unknown)[] = [
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@0'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@1'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@2'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@3'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@4'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@5'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@6'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+  function () {
+    try {
+      this.getUint8(0);
+      return this['@7'];
+    } catch (error) {
+      throw explained(this, error, '');
+    }
+  },
+];
+
+function keptBeyond(slot: number): Getter {
+  const name = slotName(slot);
+  return function () {
+    const { region } = placeOf(this) as Place;
+    if (!region.readOnly) region.use();
+    return this[name];
+  };
 }
 
-function setSlowly(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedField, value: unknown): void {
-  const { region, at } = placeOf(view) as Place;
-  if (region.readOnly) throw readOnlyError(region);
-  const codec = codecOf(kind);
-  const taken = codec.take(name, value);
-  region.use();
-  codec.store(region, at + offset, taken);
-}
-
-function showSlowly(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedField): unknown {
+function show(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedField): unknown {
   const { region, at } = placeOf(view) as Place;
   return codecOf(kind).show(region, at + offset, name);
 }
 
-/** A typed array is empty once its memory is gone. */
-const isEmptied = (part: object): boolean => 'length' in part && part.length === 0;
+function store(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedField, value: unknown): void {
+  const { region, at } = placeOf(view) as Place;
+  if (region.readOnly) throw readOnlyError(region);
+  const codec = codecOf(kind);
+  const taken = codec.take(name, value);
+  codec.store(region, at + offset, taken);
+}
 
 /**
  * The property of a field of memory that can be written.
  *
- * @param part which of the view's parts is this field's; negative if it has none
+ * @param slot where the view keeps what was made for the field; undefined if it keeps nothing
  */
-export function liveProperty(field: PlacedField, part: number): PropertyDescriptor {
+export function liveProperty(field: PlacedField, slot: number | undefined): PropertyDescriptor {
   if (typeof field.kind === 'string') return SCALAR_PROPERTIES[field.kind](field.name, field.offset);
-  function set(this: LiveView, value: unknown): void {
-    setSlowly(this, field, value);
-  }
-  if (isStruct(field.kind)) {
-    return {
-      get(this: LiveView): unknown {
-        return this['@parts'][part] ?? partOf(this, field, part);
-      },
-      set,
-    };
-  }
-  if (part < 0) {
-    return {
-      get(this: LiveView): unknown {
-        return showSlowly(this, field);
-      },
-      set,
-    };
-  }
+  const getters = isNumbers(field.kind) ? KEPT_NUMBERS : KEPT;
   return {
-    get(this: LiveView): unknown {
-      const made = this['@parts'][part];
-      return made === undefined || isEmptied(made) ? partOf(this, field, part) : made;
+    get: slot === undefined ? shown(field) : (getters[slot] ?? keptBeyond(slot)),
+    set(this: LiveView, value: unknown) {
+      store(this, field, value);
     },
-    set,
   };
 }
 
 /** The property of a field of memory that is only for reading: a copy, or an accessor that makes copies. */
-export function readOnlyProperty(field: PlacedField, part: number): PropertyDescriptor {
-  const isCopied = part < 0 || ['bytes', 'array'].includes((field.kind as { kind: string }).kind);
+export function readOnlyProperty(field: PlacedField, slot: number | undefined): PropertyDescriptor {
   return {
-    get(this: ReadOnlyView): unknown {
-      if (isCopied) return showSlowly(this, field);
-      return this['@parts'][part] ?? partOf(this, field, part);
-    },
+    get: slot === undefined ? shown(field) : (KEPT[slot] ?? keptBeyond(slot)),
     set(this: ReadOnlyView, value: unknown) {
-      setSlowly(this, field, value);
+      store(this, field, value);
     },
+  };
+}
+
+function shown(field: PlacedField): Getter {
+  return function () {
+    return show(this, field);
   };
 }

@@ -41,15 +41,23 @@ export class LiveRegion {
   readonly start: number;
   readonly length: number;
   readonly mapping: Mapping | undefined;
+  /** Whether the views of it move, so that they keep no typed arrays. */
+  readonly moving: boolean;
   #data: DataView | undefined;
   #bytes: Buffer | undefined;
   #atomics: Partial<Record<AtomicScalar, AtomicArray>> = {};
 
-  constructor(buffer: ArrayBufferLike, start: number, length: number, mapping?: Mapping) {
+  constructor(buffer: ArrayBufferLike, start: number, length: number, mapping?: Mapping, moving = false) {
     this.buffer = buffer;
     this.start = start;
     this.length = length;
     this.mapping = mapping;
+    this.moving = moving;
+  }
+
+  /** The same memory for a view that moves. */
+  forMoving(): LiveRegion {
+    return new LiveRegion(this.buffer, this.start, this.length, this.mapping, true);
   }
 
   /** Throws `ERR_INTERPROC_CLOSED` once the memory is gone: closed, or its buffer detached. */
@@ -96,6 +104,11 @@ export class ReadOnlyRegion {
     this.mapping = mapping;
     this.start = start;
     this.length = length;
+  }
+
+  /** The same memory for a view that moves. */
+  forMoving(): ReadOnlyRegion {
+    return this;
   }
 
   /** A copy of `length` bytes at `at`. */

@@ -12,7 +12,7 @@ import { Layout, layout } from './layout.js';
 import { alignUp } from './place.js';
 import { toPython } from './python.js';
 import { readOnlyError, type Region, regionOf } from './region.js';
-import { Struct } from './struct.js';
+import type { Struct } from './struct.js';
 import { takeText } from './text.js';
 import type { Fields, Memory, ValueOf, View } from './types.js';
 

@@ -4,10 +4,10 @@
  */
 import { inspect } from 'node:util';
 import { codecOf } from './codec.js';
-import { isArray, isAtomic, isBytes, isStruct } from './kinds.js';
-import { MOVE, type Movable, moveParts } from './movable.js';
-import { liveProperty, readOnlyProperty } from './properties.js';
-import { LiveRegion, type ReadOnlyRegion, type Region } from './region.js';
+import { isArray, isAtomic, isNumbers, isStruct } from './kinds.js';
+import { MOVE, type Movable } from './movable.js';
+import { liveProperty, readOnlyProperty, slotName } from './properties.js';
+import type { LiveRegion, ReadOnlyRegion, Region } from './region.js';
 import type { PlacedField, Struct } from './struct.js';
 
 /**
@@ -15,27 +15,27 @@ import type { PlacedField, Struct } from './struct.js';
  * compiled that into its caller nothing is left of it but the access, whatever other layouts the program has. See
  * docs/design/layout.md for what else was measured.
  *
- * `@base` is where the struct begins in the DataView: other than 0 in nested ones and in those that move. `@parts` holds
- * what was made for its fields: nested views, arrays. Both names cannot be those of a field.
+ * `@base` is where the struct begins in the DataView: other than 0 in nested ones and in those that move. `@0`, `@1` and so on hold
+ * what belongs to its fields: nested views, atomics, arrays. They are made with the view and never replaced, so V8 knows what each is. No
+ * field can have these names.
  */
 export class LiveView extends DataView<ArrayBufferLike> implements Movable {
   declare '@base': number;
-  declare '@parts': (object | undefined)[];
+  [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: LiveRegion;
+  readonly #kept: readonly PlacedField[];
 
-  constructor(struct: Struct, region: LiveRegion, base: number, parts: number) {
+  constructor(struct: Struct, region: LiveRegion, base: number, kept: readonly PlacedField[]) {
     super(region.buffer, region.start, region.length);
     this.#struct = struct;
     this.#region = region;
-    Object.defineProperty(this, '@base', { value: base, writable: true });
-    if (parts > 0) Object.defineProperty(this, '@parts', { value: new Array(parts).fill(undefined) });
+    this.#kept = kept;
+    fill(this, region, base, kept);
   }
 
   [MOVE](by: number): void {
-    this['@base'] += by;
-    const parts = this['@parts'];
-    if (parts !== undefined) moveParts(parts, by);
+    move(this, this.#kept, by);
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -50,21 +50,20 @@ export class LiveView extends DataView<ArrayBufferLike> implements Movable {
 /** A view of memory that is only for reading: each getter copies, each setter throws. */
 export class ReadOnlyView implements Movable {
   declare '@base': number;
-  declare '@parts': (object | undefined)[];
+  [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: ReadOnlyRegion;
+  readonly #kept: readonly PlacedField[];
 
-  constructor(struct: Struct, region: ReadOnlyRegion, base: number, parts: number) {
+  constructor(struct: Struct, region: ReadOnlyRegion, base: number, kept: readonly PlacedField[]) {
     this.#struct = struct;
     this.#region = region;
-    Object.defineProperty(this, '@base', { value: base, writable: true });
-    if (parts > 0) Object.defineProperty(this, '@parts', { value: new Array(parts).fill(undefined) });
+    this.#kept = kept;
+    fill(this, region, base, kept);
   }
 
   [MOVE](by: number): void {
-    this['@base'] += by;
-    const parts = this['@parts'];
-    if (parts !== undefined) moveParts(parts, by);
+    move(this, this.#kept, by);
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -74,6 +73,18 @@ export class ReadOnlyView implements Movable {
   static placeOf(view: ReadOnlyView): Place {
     return { struct: view.#struct, region: view.#region, at: view['@base'] };
   }
+}
+
+function fill(view: LiveView | ReadOnlyView, region: Region, base: number, kept: readonly PlacedField[]): void {
+  Object.defineProperty(view, '@base', { value: base, writable: true });
+  for (const [slot, { name, kind, offset }] of kept.entries()) {
+    Object.defineProperty(view, slotName(slot), { value: codecOf(kind).show(region, base + offset, name) });
+  }
+}
+
+function move(view: LiveView | ReadOnlyView, kept: readonly PlacedField[], by: number): void {
+  view['@base'] += by;
+  for (let slot = 0; slot < kept.length; slot++) (view[slotName(slot)] as Movable)[MOVE](by);
 }
 
 /** What a view is of, and where it stands. */
@@ -105,34 +116,53 @@ function shownView(view: LiveView | ReadOnlyView, options: object): string {
 }
 
 interface Classes {
-  readonly live: new (region: LiveRegion, at: number) => LiveView;
+  /** For memory that can be written. */
+  readonly live: new (
+    region: LiveRegion,
+    at: number,
+  ) => LiveView;
+  /** The same for views that move: they keep no typed arrays, which cannot move. */
+  readonly moving: new (
+    region: LiveRegion,
+    at: number,
+  ) => LiveView;
   readonly readOnly: new (region: ReadOnlyRegion, at: number) => ReadOnlyView;
 }
 
-/** Whether the field has an accessor that is made once for each view. */
-const hasPart = ({ kind }: PlacedField): boolean => isStruct(kind) || isArray(kind) || isAtomic(kind) || isBytes(kind);
-
 const classes = new WeakMap<Struct, Classes>();
 
+/** Whether there is an accessor for the field that can be moved. */
+const isMovable = ({ kind }: PlacedField): boolean =>
+  isStruct(kind) || isAtomic(kind) || (isArray(kind) && !isNumbers(kind));
+
 function makeClasses(struct: Struct): Classes {
-  const withParts = struct.fields.filter(hasPart);
-  const parts = withParts.length;
+  const movable = struct.fields.filter(isMovable);
+  const all = struct.fields.filter((field) => isMovable(field) || isNumbers(field.kind));
   const live = class extends LiveView {
     constructor(region: LiveRegion, at: number) {
-      super(struct, region, at, parts);
+      super(struct, region, at, all);
+    }
+  };
+  const moving = class extends LiveView {
+    constructor(region: LiveRegion, at: number) {
+      super(struct, region, at, movable);
     }
   };
   const readOnly = class extends ReadOnlyView {
     constructor(region: ReadOnlyRegion, at: number) {
-      super(struct, region, at, parts);
+      super(struct, region, at, movable);
     }
   };
+  const slotIn = (kept: readonly PlacedField[], field: PlacedField): number | undefined => {
+    const slot = kept.indexOf(field);
+    return slot < 0 ? undefined : slot;
+  };
   for (const field of struct.fields) {
-    const part = withParts.indexOf(field);
-    Object.defineProperty(live.prototype, field.name, liveProperty(field, part));
-    Object.defineProperty(readOnly.prototype, field.name, readOnlyProperty(field, part));
+    Object.defineProperty(live.prototype, field.name, liveProperty(field, slotIn(all, field)));
+    Object.defineProperty(moving.prototype, field.name, liveProperty(field, slotIn(movable, field)));
+    Object.defineProperty(readOnly.prototype, field.name, readOnlyProperty(field, slotIn(movable, field)));
   }
-  return { live, readOnly };
+  return { live, moving, readOnly };
 }
 
 /** A view of a struct at a place of a region. */
@@ -144,5 +174,5 @@ export function viewAt(struct: Struct, region: Region, at: number): LiveView | R
   }
   if (region.readOnly) return new made.readOnly(region, at);
   region.use();
-  return new made.live(region, at);
+  return region.moving ? new made.moving(region, at) : new made.live(region, at);
 }
