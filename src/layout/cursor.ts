@@ -1,9 +1,9 @@
 /** One view that goes over many elements. */
 import { checkInteger } from '../core/arguments.js';
-import { MOVE } from './movable.js';
+import { MOVE, type Movable } from './movable.js';
 import type { Region } from './region.js';
 import type { Struct } from './struct.js';
-import { type LiveView, type ReadOnlyView, viewAt } from './view.js';
+import { type LiveView, nestedIn, type ReadOnlyView, viewAt } from './view.js';
 
 /**
  * A view that moves. `view` is always the same object, and stands at the element that `moveTo` named last; so do the nested views,
@@ -30,8 +30,8 @@ export class Cursor<V> {
   declare readonly '@stride': number;
   /** @internal */
   declare readonly '@length': number;
-  /** Whether the view has nested accessors, which move with it. @internal */
-  declare readonly '@nested': boolean;
+  /** What moves with the view. @internal */
+  declare readonly '@nested': readonly Movable[];
 
   /** @internal */
   constructor(view: V, first: number, stride: number, length: number) {
@@ -40,7 +40,7 @@ export class Cursor<V> {
     Object.defineProperty(this, '@first', { value: first });
     Object.defineProperty(this, '@stride', { value: stride });
     Object.defineProperty(this, '@length', { value: length });
-    Object.defineProperty(this, '@nested', { value: '@0' in (view as object) });
+    Object.defineProperty(this, '@nested', { value: nestedIn(view as LiveView | ReadOnlyView) });
   }
 
   /**
@@ -52,12 +52,16 @@ export class Cursor<V> {
   moveTo(index: number): V {
     if (index >>> 0 !== index || index >= this['@length']) checkInteger('index', index, 0, this['@length'] - 1);
     const view = this.view as LiveView | ReadOnlyView;
-    const base = this['@first'] + index * this['@stride'];
-    if (this['@nested']) view[MOVE](base - view['@base']);
-    else view['@base'] = base;
+    view['@base'] = this['@first'] + index * this['@stride'];
+    const nested = this['@nested'];
+    if (nested.length > 0) moveAll(nested, (index - this.index) * this['@stride']);
     (this as { index: number }).index = index;
     return this.view;
   }
+}
+
+function moveAll(nested: readonly Movable[], by: number): void {
+  for (let each = 0; each < nested.length; each++) (nested[each] as Movable)[MOVE](by);
 }
 
 const classes = new WeakMap<Struct, typeof Cursor>();

@@ -4,14 +4,14 @@ import { checkInteger } from '../core/arguments.js';
 import type { Codec } from './codec.js';
 import { codecOf } from './codec.js';
 import { type Cursor, cursorOver } from './cursor.js';
-import { MOVE, type Movable, moveParts } from './movable.js';
+import { MOVE, type Movable } from './movable.js';
 import { type LiveRegion, type Region, readOnlyError } from './region.js';
 import type { Struct } from './struct.js';
 import type { Fields, PlainOf, View } from './types.js';
 
 /**
- * An array in memory. `get` and `set` look at the memory itself; elements that are accessors (structs, atomics, arrays) stay where
- * they are and are made once. Iterating gives what `get` gives.
+ * An array in memory. `get` and `set` look at the memory itself. Elements that are accessors (structs, atomics, arrays) stay where
+ * they are; they are made once, except in a view that moves. Iterating gives what `get` gives.
  */
 export class FieldArray<V, P = V> implements Iterable<V>, Movable {
   /** How many elements there are; that never changes. */
@@ -34,7 +34,6 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
   /** @internal */
   [MOVE](by: number): void {
     this.#at += by;
-    moveParts(this.#made, by);
   }
 
   /** Where it begins. @internal */
@@ -63,7 +62,7 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
 
   /** Whether accessors that were made are kept for the next `get`. @internal */
   protected get keeps(): boolean {
-    return !this.#region.readOnly;
+    return !this.#region.readOnly && !this.#region.moving;
   }
 
   /** Stores a value in the element at `index`; checked first, and nothing is stored if it is none. */
@@ -123,7 +122,7 @@ export class StructArray<F extends Fields> extends FieldArray<View<F>, PlainOf<F
 
   /** @internal */
   protected override get keeps(): boolean {
-    return this.#keeps;
+    return this.#keeps && super.keeps;
   }
 
   /**

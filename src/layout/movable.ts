@@ -8,13 +8,3 @@ export interface Movable {
   /** Goes `by` bytes further. */
   [MOVE](by: number): void;
 }
-
-/** Moves what a view has made for its fields. Typed arrays cannot be moved: they are made again when they are asked for. */
-export function moveParts(parts: (object | undefined)[], by: number): void {
-  for (let index = 0; index < parts.length; index++) {
-    const part = parts[index];
-    if (part === undefined) continue;
-    if (MOVE in part) (part as Movable)[MOVE](by);
-    else parts[index] = undefined;
-  }
-}

@@ -24,18 +24,16 @@ export class LiveView extends DataView<ArrayBufferLike> implements Movable {
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: LiveRegion;
-  readonly #kept: readonly PlacedField[];
 
   constructor(struct: Struct, region: LiveRegion, base: number, kept: readonly PlacedField[]) {
     super(region.buffer, region.start, region.length);
     this.#struct = struct;
     this.#region = region;
-    this.#kept = kept;
     fill(this, region, base, kept);
   }
 
   [MOVE](by: number): void {
-    move(this, this.#kept, by);
+    this['@base'] += by;
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -53,17 +51,15 @@ export class ReadOnlyView implements Movable {
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: ReadOnlyRegion;
-  readonly #kept: readonly PlacedField[];
 
   constructor(struct: Struct, region: ReadOnlyRegion, base: number, kept: readonly PlacedField[]) {
     this.#struct = struct;
     this.#region = region;
-    this.#kept = kept;
     fill(this, region, base, kept);
   }
 
   [MOVE](by: number): void {
-    move(this, this.#kept, by);
+    this['@base'] += by;
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -82,9 +78,16 @@ function fill(view: LiveView | ReadOnlyView, region: Region, base: number, kept:
   }
 }
 
-function move(view: LiveView | ReadOnlyView, kept: readonly PlacedField[], by: number): void {
-  view['@base'] += by;
-  for (let slot = 0; slot < kept.length; slot++) (view[slotName(slot)] as Movable)[MOVE](by);
+/** What is nested in a view, at any depth, and has to move with it. */
+export function nestedIn(view: LiveView | ReadOnlyView): Movable[] {
+  const nested: Movable[] = [];
+  const { struct } = placeOf(view) as Place;
+  for (const slot of struct.fields.filter(isMovable).keys()) {
+    const one = view[slotName(slot)] as Movable;
+    nested.push(one);
+    if (one instanceof LiveView || one instanceof ReadOnlyView) nested.push(...nestedIn(one));
+  }
+  return nested;
 }
 
 /** What a view is of, and where it stands. */
