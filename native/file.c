@@ -2,11 +2,13 @@
 #include "interproc.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 static napi_value file_open(napi_env env, napi_callback_info info) {
@@ -80,6 +82,14 @@ static napi_value file_ftruncate(napi_env env, napi_callback_info info) {
 static napi_value file_fallocate(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(3);
   return ip_answer(env, fallocate(ip_int32(env, args[0]), 0, ip_int64(env, args[1]), ip_int64(env, args[2])));
+}
+
+/* hugePageSize(fd): bytes of a page if the file is on hugetlbfs (memfd_create(2) with MFD_HUGETLB is), else 0. */
+static napi_value file_huge_page_size(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  struct statfs on;
+  if (fstatfs(ip_int32(env, args[0]), &on) < 0) return ip_result(env, -errno);
+  return ip_result(env, on.f_type == HUGETLBFS_MAGIC ? on.f_bsize : 0);
 }
 
 static napi_value file_fdatasync(napi_env env, napi_callback_info info) {
@@ -186,6 +196,7 @@ const ip_function ip_file_functions[] = {{"open", file_open},
                                          {"linkDescriptor", file_link_descriptor},
                                          {"ftruncate", file_ftruncate},
                                          {"fallocate", file_fallocate},
+                                         {"hugePageSize", file_huge_page_size},
                                          {"fdatasync", file_fdatasync},
                                          {"blockingFdatasync", file_blocking_fdatasync},
                                          {"flock", file_flock},

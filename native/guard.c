@@ -23,13 +23,13 @@
 typedef struct {
   _Atomic uintptr_t start; /* 0: free, 1: being filled */
   _Atomic size_t length;
+  _Atomic uint32_t page; /* bytes of the pages behind it: huge ones cannot be replaced in parts */
   atomic_bool cut;
 } guarded;
 
 static guarded table[SLOTS];
 static _Atomic uint32_t used; /* no slot beyond was ever taken */
 static atomic_int faults;
-static long page_size;
 static struct sigaction previous;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -57,8 +57,8 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   int saved = errno;
   uintptr_t address = (uintptr_t)info->si_addr;
   guarded *hit = info->si_code > 0 ? find(address) : NULL;
-  void *page = (void *)(address & ~(uintptr_t)(page_size - 1));
-  if (hit == NULL || mmap(page, (size_t)page_size, PROT_READ | PROT_WRITE,
+  uintptr_t size = hit == NULL ? 1 : atomic_load(&hit->page);
+  if (hit == NULL || mmap((void *)(address & ~(size - 1)), size, PROT_READ | PROT_WRITE,
                           MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) {
     pass_on(number, info, context);
   } else {
@@ -69,7 +69,6 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 }
 
 static void install(void) {
-  page_size = sysconf(_SC_PAGESIZE);
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_sigaction = on_fault;
@@ -77,12 +76,13 @@ static void install(void) {
   sigaction(SIGBUS, &action, &previous);
 }
 
-int ip_guard(void *address, size_t length) {
+int ip_guard(void *address, size_t length, uint32_t page) {
   pthread_once(&once, install);
   for (uint32_t slot = 0; slot < SLOTS; slot++) {
     uintptr_t nobody = 0;
     if (!atomic_compare_exchange_strong(&table[slot].start, &nobody, 1)) continue;
     atomic_store(&table[slot].length, length);
+    atomic_store(&table[slot].page, page);
     atomic_store(&table[slot].cut, false);
     atomic_store(&table[slot].start, (uintptr_t)address);
     uint32_t end = atomic_load(&used);

@@ -36,6 +36,7 @@ extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
 extern const ip_function ip_memory_functions[];
+extern const ip_function ip_pages_functions[];
 extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
@@ -177,6 +178,17 @@ int ip_accounts_receive(int socket);
 
 typedef struct ip_mapping ip_mapping;
 
+/* How memory is mapped: PROT_ and MAP_ of mmap(2), and the size of its pages if somebody else can cut the file
+   behind it, 0 if nobody can. */
+typedef struct {
+  int protection;
+  int flags;
+  uint32_t page;
+} ip_memory_kind;
+
+/* A mapping for JavaScript, over memory that is mapped already and munmap(2) gives back, or -errno. */
+napi_value ip_mapping_new(napi_env env, void *address, size_t length, ip_memory_kind kind);
+
 /* The address of a 32-bit word of a mapping, kept mapped until ip_mapping_release; NULL if the
    mapping is closed or the word lies outside of it. */
 uint32_t *ip_mapping_word(napi_env env, napi_value mapping, napi_value offset, ip_mapping **held);
@@ -187,7 +199,7 @@ void ip_mapping_release(ip_mapping *mapping);
 /* ---- mapped memory that can be cut by others (guard.c) --------------------------------------- */
 
 /* From now on a fault in this memory is caught; a slot, or -errno. */
-int ip_guard(void *address, size_t length);
+int ip_guard(void *address, size_t length, uint32_t page);
 void ip_unguard(int slot);
 bool ip_was_cut(int slot);
 

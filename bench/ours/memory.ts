@@ -60,5 +60,5 @@ export function openRing(name: string): mmap.Mapping {
 
 /** Private memory at the beginning of a page: the kernel copies to and from it some 10 % faster than elsewhere. C has it, too. */
 export function alignedMemory(size: number): ArrayBuffer {
-  return mmap.anonymous(size).buffer;
+  return mmap.anonymous(size, { shared: false }).buffer;
 }

@@ -37,7 +37,7 @@ class Steps {
 }
 
 function ringSteps(steps: Steps, size: number): void {
-  using memory = mmap.anonymous(ringBytes(CAPACITY));
+  using memory = mmap.anonymous(ringBytes(CAPACITY), { shared: false });
   formatRing(memory, CAPACITY);
   const producer = ringProducer(memory.buffer, CAPACITY);
   const consumer = ringConsumer(memory.buffer, CAPACITY);

@@ -148,7 +148,7 @@ const threads = (): number => readdirSync('/proc/self/task').length;
 const residentKiB = (): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 
 function words(count: number): NativeMapping {
-  const mapping = native().mmap(-1, 0, count * 4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+  const mapping = native().mmap(-1, 0, count * 4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0);
   if (typeof mapping === 'number') throw new Error(`mmap: ${mapping}`);
   return mapping;
 }

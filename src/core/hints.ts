@@ -56,9 +56,19 @@ const HINTS: Record<string, string> = {
   'fallocate ENOSPC':
     'the file system is full; for shared memory that is /dev/shm, whose size is an option of its mount (df -h /dev/shm)',
   'fallocate EFBIG': 'the size exceeds RLIMIT_FSIZE (ulimit -f) or what the file system can hold',
+  'fallocate EPERM': 'the memory is sealed against growing (F_SEAL_GROW), for good',
   'mmap ENOMEM': 'no address space is left, or the process has as many mappings as /proc/sys/vm/max_map_count allows',
-  'mmap EPERM': 'the memory is sealed against writing, and a mapping is for reading and writing',
-  'mmap EACCES': 'a mapping is for reading and writing, and the descriptor is not open for both',
+  'mmap EPERM': "the memory is sealed against writing: map it with access 'read'",
+  'mmap EACCES':
+    "the descriptor is not open for what was asked: access 'read-write' needs one open for reading and writing, the others for reading",
+  'mmap EAGAIN':
+    'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
+  'mprotect EACCES': 'what lies behind it was not opened for writing',
+  'mremap EINVAL': 'private memory cannot be mapped anew: only what is shared can',
+  'mlock ENOMEM':
+    'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
+  'mlock EPERM': 'RLIMIT_MEMLOCK (ulimit -l) is 0: no memory may be locked without CAP_IPC_LOCK',
+  'madvise EINVAL': 'this advice does not go with such memory, or this kernel does not know it',
   'fcntl(F_SETPIPE_SZ) EPERM': 'without CAP_SYS_RESOURCE a pipe holds at most /proc/sys/fs/pipe-max-size bytes',
   'fcntl(F_SETPIPE_SZ) EBUSY': 'the pipe holds more than the new capacity now',
   'fcntl(F_SETPIPE_SZ) EINVAL': 'a pipe holds at most 2147483648 bytes',

@@ -5,13 +5,10 @@
 import { inspect, types } from 'node:util';
 import { checkInteger } from '../core/arguments.js';
 import { argumentError, closedError, codedError, rangeError } from '../core/errors.js';
-import { Mapping as OfMmap } from '../mmap/index.js';
+import { Mapping } from '../mmap/index.js';
 import { SCALARS } from './scalars.js';
 import type { Struct } from './struct.js';
 import type { AtomicScalar, Memory } from './types.js';
-
-type Mapping = OfMmap & { access?: string; read(offset: number, length: number, into?: Uint8Array): Uint8Array };
-const Mapping = OfMmap as unknown as { new (): Mapping };
 
 type AtomicArray =
   | Int8Array

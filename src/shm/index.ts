@@ -7,26 +7,24 @@
  * Atomics.add(memory.int32, 0, 1);
  */
 import { constants } from 'node:fs';
-import { F_ADD_SEALS, MFD_ALLOW_SEALING, native, O_TMPFILE_BIT } from '../sys/index.js';
+import { F_ADD_SEALS, MFD_ALLOW_SEALING, MFD_HUGETLB, native } from '../sys/index.js';
 import { checkInteger, checkMode, checkOptions, checkString } from '../core/arguments.js';
-import { EINTR } from '../core/errno.js';
-import { argumentError, check, type ErrorSubject, IpcError, systemError } from '../core/errors.js';
+import { makeComplete, reserve } from '../core/complete.js';
+import { argumentError, check, IpcError, systemError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
 import { openOrMake } from '../core/named.js';
 import { descriptor, type Mapping } from '../mmap/index.js';
-import { type Seal, SharedMemory, sealBits } from './sharedMemory.js';
+import { type Seal, SharedMemory, type ShmAccess, sealBits } from './sharedMemory.js';
 
-export { type Seal, SharedMemory } from './sharedMemory.js';
+export { type Seal, SharedMemory, type ShmAccess } from './sharedMemory.js';
 
 const FOLDER = '/dev/shm';
-/** What one mapping can show. */
-const MOST_BYTES = 2 ** 32;
-
+const MOST_BYTES = Number.MAX_SAFE_INTEGER;
 const MOST_NAME = 249;
 
 /** How a POSIX shared memory object is made. */
 export interface CreateOptions {
-  /** Bytes, 1 to 2^32. They are really there afterwards: a full /dev/shm is ENOSPC now. */
+  /** Bytes, at least 1. They are really there afterwards: a full /dev/shm is ENOSPC now. */
   size: number;
   /** Permission bits, exactly these whatever the umask; 0600 if omitted. */
   mode?: number;
@@ -34,14 +32,25 @@ export interface CreateOptions {
   prepare?: (memory: Mapping) => void;
 }
 
+/** How an object is opened. */
+export interface OpenOptions {
+  /** What is to be done with it: `'read-write'` if omitted. With `'read'` nothing can be stored through it. */
+  access?: ShmAccess;
+}
+
 /** How a memfd is made. */
 export interface MemfdOptions {
-  /** Bytes, 1 to 2^32. They are really there afterwards. */
+  /** Bytes, at least 1, rounded up to whole huge pages if it has such. They are really there afterwards. */
   size: number;
   /** Shown in /proc/PID/fd, for people; at most 249 bytes. */
   name?: string;
   /** What is forbidden from the start; `['shrink', 'grow']` if omitted, so that no peer can make the mapping fault. */
   seals?: Seal[];
+  /**
+   * Huge pages (MFD_HUGETLB), of the size in /proc/meminfo: fewer entries for the processor to look up, for memory of many
+   * megabytes. `true` takes ordinary pages where there are none (`memory.pageSize` tells), `'require'` is ENOMEM then. False if omitted.
+   */
+  hugePages?: boolean | 'require';
 }
 
 function checkCreate(options: CreateOptions): void {
@@ -64,15 +73,6 @@ function pathOf(name: string): string {
   return FOLDER + name;
 }
 
-/** Space that is really there (fallocate(2)). Older kernels break it off at a signal: then again. */
-function reserve(fd: number, size: number, subject: ErrorSubject): void {
-  let reserved: number;
-  do {
-    reserved = native().fallocate(fd, 0, size);
-  } while (reserved === -EINTR);
-  check(reserved, 'fallocate', subject);
-}
-
 /**
  * Makes an object that must not exist yet (shm_open(3) with O_CREAT and O_EXCL). It is built
  * without a name and then linked, so nobody ever sees a half-made one. Zero-filled.
@@ -82,39 +82,38 @@ function reserve(fd: number, size: number, subject: ErrorSubject): void {
 export function create(name: string, options: CreateOptions): SharedMemory {
   const path = pathOf(name);
   checkCreate(options);
-  const mode = options.mode ?? 0o600;
+  const { size, mode = 0o600, prepare } = options;
   const subject = { object: name };
-  const fd = check(
-    native().open(FOLDER, O_TMPFILE_BIT | constants.O_DIRECTORY | constants.O_RDWR, 0o600),
-    'shm_open',
+  const fd = makeComplete({
+    path,
+    size,
+    mode,
     subject,
-  );
-  try {
-    reserve(fd, options.size, subject);
-    check(native().fchmod(fd, mode), 'fchmod', subject);
-    if (options.prepare !== undefined) {
-      using memory = descriptor(fd, options.size, subject);
-      options.prepare(memory);
-    }
-    check(native().linkDescriptor(fd, path), 'shm_open', subject);
-  } catch (error) {
-    native().close(fd);
-    throw error;
-  }
-  return new SharedMemory(fd, name, true);
+    syscall: 'shm_open',
+    prepare: (made) => {
+      if (prepare === undefined) return;
+      using memory = descriptor(made, {}, subject);
+      prepare(memory);
+    },
+  });
+  return new SharedMemory(fd, { name, created: true });
 }
 
 /**
- * Opens an object that exists (shm_open(3)), for reading and writing. A symbolic link in its place
- * is not followed.
+ * Opens an object that exists (shm_open(3)). A symbolic link in its place is not followed.
  *
  * @throws IpcError ENOENT, EACCES, ELOOP (a link); EINVAL, EISDIR or ENXIO for what is no memory
  */
-export function open(name: string): SharedMemory {
+export function open(name: string, options: OpenOptions = {}): SharedMemory {
   const path = pathOf(name);
+  checkOptions(options, ['access']);
+  const { access = 'read-write' } = options;
+  if (access !== 'read' && access !== 'read-write') {
+    throw argumentError(`access must be 'read' or 'read-write', got ${String(access)}`);
+  }
   const subject = { object: name };
-  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const fd = check(native().open(path, flags, 0), 'shm_open', subject);
+  const rights = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
+  const fd = check(native().open(path, rights | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0), 'shm_open', subject);
   if (!isKind(statusOf(fd).mode, constants.S_IFREG)) {
     native().close(fd);
     throw new IpcError({
@@ -124,7 +123,7 @@ export function open(name: string): SharedMemory {
       message: 'what has this name is no shared memory',
     });
   }
-  return new SharedMemory(fd, name, false);
+  return new SharedMemory(fd, { name, created: false });
 }
 
 /**
@@ -144,14 +143,14 @@ export function unlink(name: string): void {
   check(native().unlink(pathOf(name)), 'shm_unlink', { object: name });
 }
 
-/**
- * Memory without a name (memfd_create(2)), to be handed to a child in `stdio` or over a Unix
- * socket. Sealed against shrinking and growing unless `seals` says otherwise.
- */
-export function memfd(options: MemfdOptions): SharedMemory {
-  checkOptions(options, ['size', 'name', 'seals']);
+function checkMemfd(options: MemfdOptions): void {
+  checkOptions(options, ['size', 'name', 'seals', 'hugePages']);
   checkInteger('size', options?.size, 1, MOST_BYTES);
-  const name = options.name ?? 'interproc';
+  const { name, hugePages } = options;
+  if (hugePages !== undefined && typeof hugePages !== 'boolean' && hugePages !== 'require') {
+    throw argumentError(`hugePages must be true, false or 'require', got ${String(hugePages)}`);
+  }
+  if (name === undefined) return;
   checkString('name', name);
   if (Buffer.byteLength(name) > MOST_NAME) {
     throw argumentError(
@@ -159,17 +158,66 @@ export function memfd(options: MemfdOptions): SharedMemory {
       'ERR_INTERPROC_NAME',
     );
   }
-  const bits = sealBits(options.seals ?? ['shrink', 'grow']);
-  const fd = native().memfdCreate(name, MFD_ALLOW_SEALING);
-  if (fd < 0) throw systemError(fd, 'memfd_create', { object: name });
+}
+
+/** A memfd whose pages are there, or the error for why not. */
+function reserved(name: string, size: number, flags: number): number {
+  const subject = { object: name };
+  const fd = native().memfdCreate(name, flags);
+  if (fd < 0) throw systemError(fd, 'memfd_create', subject);
   try {
-    reserve(fd, options.size, { object: name });
+    const page = native().hugePageSize(fd);
+    reserve(fd, 0, page > 0 ? Math.ceil(size / page) * page : size, subject);
+    return fd;
+  } catch (error) {
+    native().close(fd);
+    throw error;
+  }
+}
+
+function reservedHuge(name: string, size: number, flags: number): number {
+  try {
+    return reserved(name, size, flags | MFD_HUGETLB);
+  } catch (cause) {
+    throw new IpcError({
+      code: 'ENOMEM',
+      syscall: 'memfd_create',
+      object: name,
+      message: `there are no huge pages for ${size} bytes`,
+      hint: '/proc/sys/vm/nr_hugepages says how many there are, and HugePages_Free in /proc/meminfo how many are free',
+      cause,
+    });
+  }
+}
+
+/**
+ * Memory without a name (memfd_create(2)), to be handed to a child in `stdio` or over a Unix
+ * socket. Sealed against shrinking and growing unless `seals` says otherwise.
+ *
+ * @throws IpcError ENOMEM (no huge pages, and `hugePages: 'require'`), EMFILE
+ */
+export function memfd(options: MemfdOptions): SharedMemory {
+  checkMemfd(options);
+  const { size, name = 'interproc', seals = ['shrink', 'grow'], hugePages = false } = options;
+  const bits = sealBits(seals);
+  const fd = memfdOf(name, size, hugePages);
+  try {
     if (bits !== 0) check(native().fcntl(fd, F_ADD_SEALS, bits), 'fcntl(F_ADD_SEALS)', { object: name });
   } catch (error) {
     native().close(fd);
     throw error;
   }
-  return new SharedMemory(fd, undefined, true);
+  return new SharedMemory(fd, { name: undefined, created: true });
+}
+
+function memfdOf(name: string, size: number, hugePages: boolean | 'require'): number {
+  if (hugePages === false) return reserved(name, size, MFD_ALLOW_SEALING);
+  try {
+    return reservedHuge(name, size, MFD_ALLOW_SEALING);
+  } catch (error) {
+    if (hugePages === 'require') throw error;
+    return reserved(name, size, MFD_ALLOW_SEALING);
+  }
 }
 
 /**
@@ -183,5 +231,5 @@ export function fromDescriptor(fd: number): SharedMemory {
   if (!isKind(statusOf(fd).mode, constants.S_IFREG)) {
     throw new IpcError({ code: 'EINVAL', syscall: 'fstat', message: `descriptor ${fd} is no memory` });
   }
-  return new SharedMemory(fd, undefined, false);
+  return new SharedMemory(fd, { name: undefined, created: false });
 }

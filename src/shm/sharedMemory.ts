@@ -2,9 +2,11 @@
  * Shared memory with a descriptor: POSIX objects with a name (shm_overview(7)) and memfds without
  * one (memfd_create(2)), which can be sealed and are handed over instead of found.
  */
+import { constants } from 'node:fs';
 import {
   F_ADD_SEALS,
   F_GET_SEALS,
+  F_GETFL,
   F_SEAL_FUTURE_WRITE,
   F_SEAL_GROW,
   F_SEAL_SEAL,
@@ -12,14 +14,19 @@ import {
   F_SEAL_WRITE,
   native,
 } from '../sys/index.js';
-import { argumentError, check, type ErrorSubject } from '../core/errors.js';
+import { checkInteger } from '../core/arguments.js';
+import { reserve } from '../core/complete.js';
+import { argumentError, check, type ErrorSubject, rangeError } from '../core/errors.js';
 import { statusOf } from '../core/files.js';
 import { DescriptorHandle } from '../core/handle.js';
 import { traceOf } from '../core/trace.js';
-import { descriptor, type Mapping } from '../mmap/index.js';
+import { descriptor, type Mapping, type MapOptions, pageSize } from '../mmap/index.js';
 
 /** What can be forbidden for good, to everybody, by a seal of fcntl(2). */
 export type Seal = 'shrink' | 'grow' | 'write' | 'future-write' | 'seal';
+
+/** What shared memory is open for. */
+export type ShmAccess = 'read' | 'read-write';
 
 const SEALS: Record<Seal, number> = {
   seal: F_SEAL_SEAL,
@@ -52,11 +59,18 @@ export class SharedMemory extends DescriptorHandle {
   readonly created: boolean;
   readonly #subject: ErrorSubject;
 
+  /** What the descriptor is open for. */
+  readonly access: ShmAccess;
+  /** Bytes of its pages: those of the machine (4096 on x86-64), or of huge pages. */
+  readonly pageSize: number;
+
   /** @internal */
-  constructor(fd: number, name: string | undefined, created: boolean) {
+  constructor(fd: number, { name, created }: { name: string | undefined; created: boolean }) {
     super(fd, name === undefined ? 'a memfd' : `the shared memory ${name}`);
     this.name = name;
     this.created = created;
+    this.access = (native().fcntl(fd, F_GETFL, 0) & 3) === constants.O_RDWR ? 'read-write' : 'read';
+    this.pageSize = Math.max(native().hugePageSize(fd), 0) || pageSize();
     this.#subject = name === undefined ? {} : { object: name };
     trace(created ? 'create' : 'open', { name, fd });
   }
@@ -67,11 +81,29 @@ export class SharedMemory extends DescriptorHandle {
     return statusOf(this.fd, this.#subject).size;
   }
 
-  /** Maps all of it, for reading and writing, shared with everybody who maps it. */
-  map(): Mapping {
-    const size = this.size;
-    if (size === 0) throw argumentError(`${this.describe()} is empty: there is nothing to map`);
-    return descriptor(this.fd, size, this.#subject);
+  /**
+   * Maps it (mmap(2)), shared with everybody who maps it.
+   *
+   * @param options the part, all if omitted; `access` is that of the descriptor if omitted
+   * @throws RangeError for an empty object, and for a part beyond its end; IpcError EACCES, EPERM (sealed against writing)
+   */
+  map(options: MapOptions = {}): Mapping {
+    this.use();
+    return descriptor(this.fd, { access: this.access, ...options }, this.#subject);
+  }
+
+  /**
+   * Makes it larger (fallocate(2)): what is new is zero-filled, and really there. Mappings stay as they are, here and elsewhere;
+   * `mapping.resize()` maps anew. It cannot be made smaller: whoever has mapped it would touch what is gone.
+   *
+   * @param size bytes, at least what it has
+   * @throws IpcError ENOSPC, EPERM (sealed against growing), EBADF (open for reading only)
+   */
+  grow(size: number): void {
+    const has = this.size;
+    checkInteger('size', size, 1, Number.MAX_SAFE_INTEGER);
+    if (size < has) throw rangeError(`size must be at least the ${has} bytes that it has, got ${size}`);
+    if (size > has) reserve(this.fd, has, size - has, this.#subject);
   }
 
   /**
@@ -98,6 +130,6 @@ export class SharedMemory extends DescriptorHandle {
   }
 
   protected override details(): Record<string, unknown> {
-    return { name: this.name, ...super.details() };
+    return { name: this.name, access: this.access, ...super.details() };
   }
 }

@@ -59,6 +59,8 @@ interface FileCalls {
   rename(from: string, to: string): Result;
   linkDescriptor(fd: number, path: string): Result;
   ftruncate(fd: number, length: number): Result;
+  /** Bytes of a page of hugetlbfs, 0 for a file on another file system. */
+  hugePageSize(fd: number): Result;
   fallocate(fd: number, offset: number, length: number): Result;
   fdatasync(fd: number): Result;
   flock(fd: number, operation: number): Result;
@@ -198,11 +200,35 @@ interface SystemVCalls {
 
 interface MemoryCalls {
   memfdCreate(name: string, flags: number): Result;
-  mmap(fd: number, offset: number, length: number, protection: number, flags: number): NativeMapping | Result;
+  /** `page`: bytes of the pages behind it if a file lies there that others can cut; 0 if none does. */
+  mmap(
+    fd: number,
+    offset: number,
+    length: number,
+    protection: number,
+    flags: number,
+    page: number,
+  ): NativeMapping | Result;
+  /** What another thread attaches by. */
+  mappingId(mapping: NativeMapping): bigint;
+  mappingAttach(id: bigint, length: number, protection: number): NativeMapping | Result;
   mappingBuffer(mapping: NativeMapping): ArrayBuffer | Result;
   munmap(mapping: NativeMapping, buffer: ArrayBuffer | undefined): Result;
+  mappingProtect(mapping: NativeMapping, buffer: ArrayBuffer | undefined, protection: number): Result;
+  /** The same shared pages, mapped once more with another length. */
+  mappingResized(mapping: NativeMapping, length: number): NativeMapping | Result;
+  /** Loads a byte, so that the guard sees whether it is there. */
+  mappingTouch(mapping: NativeMapping, offset: number): Result;
+  mappingRead(mapping: NativeMapping, offset: number, bytes: Uint8Array, start: number, length: number): Result;
   /** 1 if a page of it was touched that the file behind it no longer has. */
   mappingCut(mapping: NativeMapping): Result;
+  msync(mapping: NativeMapping, offset: number, length: number, flags: number): Result;
+  madvise(mapping: NativeMapping, offset: number, length: number, advice: number): Result;
+  mlock(mapping: NativeMapping, offset: number, length: number, flags: number): Result;
+  munlock(mapping: NativeMapping, offset: number, length: number): Result;
+  /** Fills one byte for each page, whose lowest bit says whether it is in memory. */
+  mincore(mapping: NativeMapping, offset: number, length: number, pages: Uint8Array): Result;
+  pageSize(): number;
   /** Over the 32-bit count of such faults in this process. */
   guardFaults(): ArrayBuffer | Result;
   futexWake(mapping: NativeMapping, offset: number, count: number): Result;
@@ -343,6 +369,7 @@ interface WaitingCalls {
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
+  blockingMsync(token: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
   blockingMsgsnd(token: number): Result;
   /** -E2BIG once there is such a message, which stays, or the number of an empty one (`msgTaken`). */

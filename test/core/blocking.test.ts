@@ -50,7 +50,7 @@ function words(count: number): {
   wait(index: number, options?: WaitOptions): Promise<number>;
   wake(index: number): number;
 } {
-  const mapping = native().mmap(-1, 0, count * 4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+  const mapping = native().mmap(-1, 0, count * 4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0);
   assert.ok(typeof mapping !== 'number');
   const buffer = native().mappingBuffer(mapping);
   assert.ok(typeof buffer !== 'number');

@@ -58,6 +58,7 @@ test('a mapping too large for one buffer is refused or made, and is unmapped onc
       5 * 2 ** 30,
       PROT_READ | PROT_WRITE,
       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+      0,
     );
     if (typeof mapping === 'number') assert.fail(`mmap: ${mapping}`);
     const buffer = native().mappingBuffer(mapping);
@@ -71,7 +72,7 @@ test('a mapping too large for one buffer is refused or made, and is unmapped onc
 });
 
 test('a mapping’s buffer has length 0 after munmap, and words outside of it are refused', () => {
-  const mapping = native().mmap(-1, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  const mapping = native().mmap(-1, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
   if (typeof mapping === 'number') assert.fail(`mmap: ${mapping}`);
   const buffer = native().mappingBuffer(mapping);
   if (typeof buffer === 'number') assert.fail(`mappingBuffer: ${buffer}`);

@@ -11,6 +11,9 @@ export const LACKING = {
   root: 'this user is not root: another user needs CAP_SETUID, a mount CAP_SYS_ADMIN',
   namespaces: 'no namespaces: they need CAP_SYS_ADMIN, or CONFIG_USER_NS and user.max_user_namespaces above 0',
   ptrace: 'nothing may be traced: that needs ptrace(2), which kernel.yama.ptrace_scope or a seccomp filter forbids',
+  hugePages:
+    'no huge pages, and none may be made: /proc/sys/vm/nr_hugepages is for root to write, and takes free memory',
+  noHugePages: 'there are huge pages on this machine, so what happens without them cannot be seen',
   x64: 'not on x86-64: perl names system calls by their numbers there',
 } as const;
 

@@ -125,7 +125,7 @@ function mapRing(note: Note, url: string): Mapping {
   const wanted = F_SEAL_SHRINK | F_SEAL_GROW;
   if (seals < 0 || (seals & wanted) !== wanted)
     throw refuse(url, 'the memory that the peer sent is not sealed against shrinking');
-  return descriptor(fd, status.size, { object: url });
+  return descriptor(fd, { length: status.size }, { object: url });
 }
 
 /** Takes the ring that the peer hands over, and its receiving end; `undefined` if it hung up instead. */

@@ -50,7 +50,7 @@ function connectToFull(): Promise<unknown> {
 }
 
 function waitOnWord(): Promise<unknown> {
-  const mapping = native().mmap(-1, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+  const mapping = native().mmap(-1, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0);
   if (typeof mapping === 'number') throw new Error(`mmap ${mapping}`);
   return callBlocking((token) => native().blockingFutexWait(token, mapping, 0, 0), undefined, { syscall: 'futex' });
 }
