@@ -84,7 +84,7 @@ export class Layout<F extends Fields = Fields> extends Struct {
    * @throws Error ERR_INTERPROC_TRUNCATED if the file behind a mapping has been cut
    */
   read(memory: Memory, offset = 0): PlainOf<F> {
-    const region = regionOf(memory, offset, this.byteLength, this);
+    const region = regionOf(memory, offset, this.byteLength, this, true);
     const copy = region.readOnly ? region.copy(0, this.byteLength) : copyOf(region);
     region.mapping?.checkIntact();
     return codecOf(this).plain(copy, 0) as PlainOf<F>;

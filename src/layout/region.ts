@@ -57,9 +57,10 @@ export class LiveRegion {
     return new LiveRegion(this.buffer, this.start, this.length, this.mapping, true);
   }
 
-  /** Throws `ERR_INTERPROC_CLOSED` once the memory is gone: closed, or its buffer detached. */
+  /** Throws `ERR_INTERPROC_CLOSED` once the memory is gone: closed, protected or resized, its buffer transferred. */
   use(): void {
-    if (this.gone) throw closedError(this.mapping?.describe() ?? 'the memory under this view');
+    if (this.gone)
+      throw closedError(this.mapping?.closed ? this.mapping.describe() : 'the memory that this view was made of');
   }
 
   /** Whether the memory was unmapped or moved away. Nothing under a view is empty, so the length tells. */
@@ -132,13 +133,15 @@ function isBuffer(memory: unknown): memory is ArrayBufferLike {
 }
 
 /**
- * The region of `length` bytes at `offset` of a memory, checked: what it is, its bounds, its alignment.
+ * The region of `length` bytes at `offset` of a memory, checked: what it is, its bounds, its alignment. Where an array itself begins does
+ * not matter to who only copies out of it, such as messages that came one after the other.
  */
 export function regionOf(
   memory: Memory,
   offset: number,
   length: number,
   { alignment, name }: Pick<Struct, 'alignment' | 'name'>,
+  isCopied = false,
 ): Region {
   const isMapping = memory instanceof Mapping;
   if (!isMapping && !isBuffer(memory) && !types.isUint8Array(memory)) {
@@ -148,13 +151,14 @@ export function regionOf(
   if (isMapping) memory.use();
   checkInteger('offset', offset, 0, Number.MAX_SAFE_INTEGER);
   const within = types.isUint8Array(memory) ? memory.byteOffset : 0;
+  const unaligned = isCopied ? offset : within + offset;
   if (length > memory.byteLength || offset > memory.byteLength - length) {
     throw rangeError(
       `${name ?? 'the layout'} needs ${length} bytes at ${offset}, and the memory has ${memory.byteLength}`,
     );
   }
-  if ((within + offset) % alignment !== 0) {
-    const where = within === 0 ? `${offset}` : `${offset} of an array that begins at ${within} of its buffer`;
+  if (unaligned % alignment !== 0) {
+    const where = unaligned === offset ? `${offset}` : `${offset} of an array that begins at ${within} of its buffer`;
     throw rangeError(
       `offset must be a multiple of ${alignment}, the alignment of ${name ?? 'the layout'}, got ${where}`,
     );
