@@ -15,6 +15,11 @@ export interface Entry {
   args: readonly string[];
   /** Counted messages or round trips of a full run: some 0.3 to 1 s of work. */
   count: number;
+  /**
+   * The entry whose process measures this one, too: for work of nanoseconds, where one process and another differ by more than what is
+   * compared. Ratios between the two are those within each process.
+   */
+  alongside?: string;
 }
 
 /** What a ratio must reach, and what it should. */

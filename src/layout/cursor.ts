@@ -20,10 +20,11 @@ import { type LiveView, nestedIn, type ReadOnlyView, viewAt } from './view.js';
  * }
  */
 export class Cursor<V> {
+  // All declared only: a field that is first undefined can hold anything for V8, and what the view is would not be known.
   /** The view. */
-  readonly view: V;
+  declare readonly view: V;
   /** Where it stands. */
-  readonly index: number;
+  declare readonly index: number;
   /** @internal */
   declare readonly '@first': number;
   /** @internal */
