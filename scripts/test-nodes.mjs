@@ -9,7 +9,7 @@ import { root } from './lib/setup.mjs';
 import { runTests, testFiles } from './lib/test-run.mjs';
 
 const VERSIONS = ['22.23.3', '24.21.0', '26.10.0'];
-const SUITES = ['conformance', 'core', 'sys', 'signal', 'proc', 'pipe', 'unix', 'mq', 'sysv'].map(
+const SUITES = ['conformance', 'core', 'sys', 'signal', 'proc', 'pipe', 'unix', 'mq', 'sysv', 'layout'].map(
   (folder) => `dist/test/${folder}`,
 );
 

@@ -1,8 +1,7 @@
 /** A field that several processes change at once: `Atomics` on the word of memory itself. */
 import { inspect } from 'node:util';
 import { argumentError } from '../core/errors.js';
-import { MOVE, type Movable } from './movable.js';
-import { type LiveRegion, type ReadOnlyRegion, readOnlyError } from './region.js';
+import { type Cell, type LiveRegion, movedIn, type ReadOnlyRegion, readOnlyError } from './region.js';
 import { SCALARS } from './scalars.js';
 import type { AtomicScalar } from './types.js';
 
@@ -39,14 +38,15 @@ type Words = Int32Array;
 const BYTES_OF_BIGINT = 8;
 
 /** The word at a place of memory that can be written. */
-export class LiveAtomic implements AtomicField<number>, Movable {
+export class LiveAtomic implements AtomicField<number> {
   readonly #region: LiveRegion;
   readonly #words: Words;
   readonly #kind: AtomicScalar;
   readonly #name: string;
   readonly #size: number;
   readonly #wants: 'number' | 'bigint';
-  #index: number;
+  readonly #index: number;
+  readonly #cell: Cell | undefined;
 
   constructor(region: LiveRegion, at: number, kind: AtomicScalar, name: string) {
     this.#region = region;
@@ -56,10 +56,12 @@ export class LiveAtomic implements AtomicField<number>, Movable {
     this.#size = SCALARS[kind].size;
     this.#wants = this.#size === BYTES_OF_BIGINT ? 'bigint' : 'number';
     this.#index = at / this.#size;
+    this.#cell = region.cell;
   }
 
-  [MOVE](by: number): void {
-    this.#index += by / this.#size;
+  /** Where it is now, if its view moves. */
+  #moved(cell: Cell): number {
+    return this.#index + (cell[0] as number) / this.#size;
   }
 
   #refuse(value: unknown): never {
@@ -74,7 +76,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
 
   load(): number {
     try {
-      return Atomics.load(this.#words, this.#index);
+      return Atomics.load(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell));
     } catch (error) {
       throw this.#explained(error);
     }
@@ -83,7 +85,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   store(value: number): void {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      Atomics.store(this.#words, this.#index, value);
+      Atomics.store(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -92,7 +94,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   add(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.add(this.#words, this.#index, value);
+      return Atomics.add(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -101,7 +103,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   sub(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.sub(this.#words, this.#index, value);
+      return Atomics.sub(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -110,7 +112,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   and(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.and(this.#words, this.#index, value);
+      return Atomics.and(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -119,7 +121,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   or(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.or(this.#words, this.#index, value);
+      return Atomics.or(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -128,7 +130,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   xor(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.xor(this.#words, this.#index, value);
+      return Atomics.xor(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -137,7 +139,7 @@ export class LiveAtomic implements AtomicField<number>, Movable {
   exchange(value: number): number {
     if (this.#wants !== typeof value) this.#refuse(value);
     try {
-      return Atomics.exchange(this.#words, this.#index, value);
+      return Atomics.exchange(this.#words, this.#cell === undefined ? this.#index : this.#moved(this.#cell), value);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -147,7 +149,12 @@ export class LiveAtomic implements AtomicField<number>, Movable {
     if (this.#wants !== typeof expected) this.#refuse(expected);
     if (this.#wants !== typeof replacement) this.#refuse(replacement);
     try {
-      return Atomics.compareExchange(this.#words, this.#index, expected, replacement);
+      return Atomics.compareExchange(
+        this.#words,
+        this.#cell === undefined ? this.#index : this.#moved(this.#cell),
+        expected,
+        replacement,
+      );
     } catch (error) {
       throw this.#explained(error);
     }
@@ -159,10 +166,10 @@ export class LiveAtomic implements AtomicField<number>, Movable {
 }
 
 /** The word at a place of memory that is only for reading. */
-export class ReadOnlyAtomic implements AtomicField<number>, Movable {
+export class ReadOnlyAtomic implements AtomicField<number> {
   readonly #region: ReadOnlyRegion;
   readonly #kind: AtomicScalar;
-  #at: number;
+  readonly #at: number;
 
   constructor(region: ReadOnlyRegion, at: number, kind: AtomicScalar) {
     this.#region = region;
@@ -170,12 +177,8 @@ export class ReadOnlyAtomic implements AtomicField<number>, Movable {
     this.#at = at;
   }
 
-  [MOVE](by: number): void {
-    this.#at += by;
-  }
-
   load(): number {
-    const copy = this.#region.copy(this.#at, SCALARS[this.#kind].size);
+    const copy = this.#region.copy(this.#at + movedIn(this.#region), SCALARS[this.#kind].size);
     return Atomics.load(copy.atomics(this.#kind) as Words, 0);
   }
 

@@ -1,13 +1,12 @@
 /** One view that goes over many elements. */
 import { checkInteger } from '../core/arguments.js';
-import { MOVE, type Movable } from './movable.js';
-import type { Region } from './region.js';
+import type { Cell, Region } from './region.js';
 import type { Struct } from './struct.js';
-import { type LiveView, nestedIn, type ReadOnlyView, viewAt } from './view.js';
+import { viewAt } from './view.js';
 
 /**
  * A view that moves. `view` is always the same object, and stands at the element that `moveTo` named last; so do the nested views,
- * atomics and arrays of structs taken from it. Moving costs an addition and makes nothing. Typed arrays cannot move: `cursor.view.tail` makes one
+ * atomics and arrays of structs taken from it. Moving is one store and makes nothing. Typed arrays cannot move: `cursor.view.tail` makes one
  * each time it is asked for.
  *
  * @example
@@ -20,28 +19,24 @@ import { type LiveView, nestedIn, type ReadOnlyView, viewAt } from './view.js';
  * }
  */
 export class Cursor<V> {
-  // All declared only: a field that is first undefined can hold anything for V8, and what the view is would not be known.
   /** The view. */
-  declare readonly view: V;
-  /** Where it stands. */
-  declare readonly index: number;
-  /** @internal */
-  declare readonly '@first': number;
-  /** @internal */
-  declare readonly '@stride': number;
-  /** @internal */
-  declare readonly '@length': number;
-  /** What moves with the view. @internal */
-  declare readonly '@nested': readonly Movable[];
+  readonly view: V;
+  readonly #cell: Cell;
+  readonly #stride: number;
+  readonly #length: number;
+  #index = 0;
 
   /** @internal */
-  constructor(view: V, first: number, stride: number, length: number) {
+  constructor(view: V, cell: Cell, stride: number, length: number) {
     this.view = view;
-    this.index = 0;
-    Object.defineProperty(this, '@first', { value: first });
-    Object.defineProperty(this, '@stride', { value: stride });
-    Object.defineProperty(this, '@length', { value: length });
-    Object.defineProperty(this, '@nested', { value: nestedIn(view as LiveView | ReadOnlyView) });
+    this.#cell = cell;
+    this.#stride = stride;
+    this.#length = length;
+  }
+
+  /** Where it stands. */
+  get index(): number {
+    return this.#index;
   }
 
   /**
@@ -51,31 +46,19 @@ export class Cursor<V> {
    * @returns the view, which is always the same
    */
   moveTo(index: number): V {
-    if (index >>> 0 !== index || index >= this['@length']) checkInteger('index', index, 0, this['@length'] - 1);
-    const view = this.view as LiveView | ReadOnlyView;
-    view['@base'] = this['@first'] + index * this['@stride'];
-    const nested = this['@nested'];
-    if (nested.length > 0) moveAll(nested, (index - this.index) * this['@stride']);
-    (this as { index: number }).index = index;
+    if (index >>> 0 !== index || index >= this.#length) checkInteger('index', index, 0, this.#length - 1);
+    this.#cell[0] = index * this.#stride;
+    this.#index = index;
     return this.view;
   }
 }
 
-function moveAll(nested: readonly Movable[], by: number): void {
-  for (let each = 0; each < nested.length; each++) (nested[each] as Movable)[MOVE](by);
-}
-
-const classes = new WeakMap<Struct, typeof Cursor>();
-
 /**
- * A cursor over `length` structs, the first at `first`. Each layout has a class of its own, by which V8 knows what the view is: it
- * is one store then, where it would be a search among all views of the program.
+ * A cursor over `length` structs, the first at `first`. How far it has gone is in a cell that its views look at: so one store moves all of
+ * them, and it is the same store whatever the layout.
  */
 export function cursorOver<V>(struct: Struct, region: Region, first: number, length: number): Cursor<V> {
-  let Own = classes.get(struct);
-  if (Own === undefined) {
-    Own = class<T> extends Cursor<T> {};
-    classes.set(struct, Own);
-  }
-  return new Own(viewAt(struct, region, first) as V, first, struct.byteLength, length);
+  // Integers are quicker, and bytes beyond 2^31 are rare.
+  const cell = struct.byteLength * length <= 0x7fffffff ? new Int32Array(1) : new Float64Array(1);
+  return new Cursor(viewAt(struct, region.movedBy(cell), first) as V, cell, struct.byteLength, length);
 }

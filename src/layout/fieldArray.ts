@@ -4,8 +4,7 @@ import { checkInteger } from '../core/arguments.js';
 import type { Codec } from './codec.js';
 import { codecOf } from './codec.js';
 import { type Cursor, cursorOver } from './cursor.js';
-import { MOVE, type Movable } from './movable.js';
-import { type LiveRegion, type Region, readOnlyError } from './region.js';
+import { type LiveRegion, movedIn, type Region, readOnlyError } from './region.js';
 import type { Struct } from './struct.js';
 import type { Fields, PlainOf, View } from './types.js';
 
@@ -13,37 +12,34 @@ import type { Fields, PlainOf, View } from './types.js';
  * An array in memory. `get` and `set` look at the memory itself. Elements that are accessors (structs, atomics, arrays) stay where
  * they are; they are made once, except in a view that moves. Iterating gives what `get` gives.
  */
-export class FieldArray<V, P = V> implements Iterable<V>, Movable {
+export class FieldArray<V, P = V> implements Iterable<V> {
   /** How many elements there are; that never changes. */
   readonly length: number;
   readonly #codec: Codec;
   readonly #region: Region;
+  readonly #still: Region;
   readonly #name: string;
   readonly #made: (object | undefined)[] = [];
-  #at: number;
+  readonly #at: number;
 
   /** @internal */
   constructor(codec: Codec, region: Region, at: number, length: number, name: string) {
     this.length = length;
     this.#codec = codec;
     this.#region = region;
+    this.#still = region.cell === undefined ? region : region.movedBy(undefined);
     this.#at = at;
     this.#name = name;
   }
 
-  /** @internal */
-  [MOVE](by: number): void {
-    this.#at += by;
-  }
-
   /** Where it begins. @internal */
   protected get at(): number {
-    return this.#at;
+    return this.#at + movedIn(this.#region);
   }
 
   #placeOf(index: number): number {
     checkInteger(`the index of ${this.#name}`, index, 0, this.length - 1);
-    return this.#at + index * this.#codec.size;
+    return this.at + index * this.#codec.size;
   }
 
   /**
@@ -55,14 +51,14 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
     const at = this.#placeOf(index);
     const known = this.#made[index];
     if (known !== undefined && !('length' in known && known.length === 0)) return known as V;
-    const shown = this.#codec.show(this.#region, at, `${this.#name}[${index}]`);
+    const shown = this.#codec.show(this.#still, at, `${this.#name}[${index}]`);
     if (this.keeps && typeof shown === 'object' && shown !== null) this.#made[index] = shown;
     return shown as V;
   }
 
   /** Whether accessors that were made are kept for the next `get`. @internal */
   protected get keeps(): boolean {
-    return !this.#region.readOnly && !this.#region.moving;
+    return !this.#region.readOnly && this.#region.cell === undefined;
   }
 
   /** Stores a value in the element at `index`; checked first, and nothing is stored if it is none. */
@@ -91,8 +87,8 @@ export class FieldArray<V, P = V> implements Iterable<V>, Movable {
   /** Copies of all elements, without any memory behind them. */
   toArray(): P[] {
     const { size } = this.#codec;
-    const region = this.#region.readOnly ? this.#region.copy(this.#at, size * this.length) : this.#region;
-    const at = this.#region.readOnly ? 0 : this.#at;
+    const region = this.#region.readOnly ? this.#region.copy(this.at, size * this.length) : this.#region;
+    const at = this.#region.readOnly ? 0 : this.at;
     return Array.from({ length: this.length }, (_, index) => this.#codec.plain(region, at + index * size) as P);
   }
 
@@ -117,7 +113,7 @@ export class StructArray<F extends Fields> extends FieldArray<View<F>, PlainOf<F
     super(codecOf(struct), region, at, length, name);
     this.#struct = struct;
     this.#keeps = keeps;
-    this.#start = (first) => cursorOver<View<F>>(struct, region.forMoving(), first, length);
+    this.#start = (first) => cursorOver<View<F>>(struct, region, first, length);
   }
 
   /** @internal */

@@ -326,13 +326,13 @@ function store(view: LiveView | ReadOnlyView, { name, kind, offset }: PlacedFiel
 /**
  * The property of a field of memory that can be written.
  *
- * @param slot where the view keeps what was made for the field; undefined if it keeps nothing
+ * @param slot where the view keeps what was made for the field; negative if it keeps nothing
  */
-export function liveProperty(field: PlacedField, slot: number | undefined): PropertyDescriptor {
+export function liveProperty(field: PlacedField, slot: number): PropertyDescriptor {
   if (typeof field.kind === 'string') return SCALAR_PROPERTIES[field.kind](field.name, field.offset);
   const getters = isNumbers(field.kind) ? KEPT_NUMBERS : KEPT;
   return {
-    get: slot === undefined ? shown(field) : (getters[slot] ?? keptBeyond(slot)),
+    get: slot < 0 ? shown(field) : (getters[slot] ?? keptBeyond(slot)),
     set(this: LiveView, value: unknown) {
       store(this, field, value);
     },
@@ -340,9 +340,9 @@ export function liveProperty(field: PlacedField, slot: number | undefined): Prop
 }
 
 /** The property of a field of memory that is only for reading: a copy, or an accessor that makes copies. */
-export function readOnlyProperty(field: PlacedField, slot: number | undefined): PropertyDescriptor {
+export function readOnlyProperty(field: PlacedField, slot: number): PropertyDescriptor {
   return {
-    get: slot === undefined ? shown(field) : (KEPT[slot] ?? keptBeyond(slot)),
+    get: slot < 0 ? shown(field) : (KEPT[slot] ?? keptBeyond(slot)),
     set(this: ReadOnlyView, value: unknown) {
       store(this, field, value);
     },

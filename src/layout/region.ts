@@ -38,23 +38,23 @@ export class LiveRegion {
   readonly start: number;
   readonly length: number;
   readonly mapping: Mapping | undefined;
-  /** Whether the views of it move, so that they keep no typed arrays. */
-  readonly moving: boolean;
+  /** How far its views have moved, which a cursor says; undefined for views that stay. */
+  readonly cell: Cell | undefined;
   #data: DataView | undefined;
   #bytes: Buffer | undefined;
   #atomics: Partial<Record<AtomicScalar, AtomicArray>> = {};
 
-  constructor(buffer: ArrayBufferLike, start: number, length: number, mapping?: Mapping, moving = false) {
+  constructor(buffer: ArrayBufferLike, start: number, length: number, mapping?: Mapping, cell?: Cell) {
     this.buffer = buffer;
     this.start = start;
     this.length = length;
     this.mapping = mapping;
-    this.moving = moving;
+    this.cell = cell;
   }
 
-  /** The same memory for a view that moves. */
-  forMoving(): LiveRegion {
-    return new LiveRegion(this.buffer, this.start, this.length, this.mapping, true);
+  /** The same memory for views that move as this says. */
+  movedBy(cell: Cell | undefined): LiveRegion {
+    return new LiveRegion(this.buffer, this.start, this.length, this.mapping, cell);
   }
 
   /** Throws `ERR_INTERPROC_CLOSED` once the memory is gone: closed, protected or resized, its buffer transferred. */
@@ -97,16 +97,18 @@ export class ReadOnlyRegion {
   readonly mapping: Mapping;
   readonly start: number;
   readonly length: number;
+  readonly cell: Cell | undefined;
 
-  constructor(mapping: Mapping, start: number, length: number) {
+  constructor(mapping: Mapping, start: number, length: number, cell?: Cell) {
     this.mapping = mapping;
     this.start = start;
     this.length = length;
+    this.cell = cell;
   }
 
-  /** The same memory for a view that moves. */
-  forMoving(): ReadOnlyRegion {
-    return this;
+  /** The same memory for views that move as this says. */
+  movedBy(cell: Cell | undefined): ReadOnlyRegion {
+    return new ReadOnlyRegion(this.mapping, this.start, this.length, cell);
   }
 
   /** A copy of `length` bytes at `at`. */
@@ -121,7 +123,13 @@ export class ReadOnlyRegion {
   }
 }
 
+/** How many bytes the views of a region have moved. */
+export type Cell = Int32Array | Float64Array;
+
 export type Region = LiveRegion | ReadOnlyRegion;
+
+/** How far the views of a region have moved. */
+export const movedIn = ({ cell }: Region): number => (cell === undefined ? 0 : (cell[0] as number));
 
 /** What is thrown where memory that is only for reading would be written. */
 export function readOnlyError(region: ReadOnlyRegion): Error {

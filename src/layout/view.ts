@@ -5,9 +5,8 @@
 import { inspect } from 'node:util';
 import { codecOf } from './codec.js';
 import { isArray, isAtomic, isNumbers, isStruct } from './kinds.js';
-import { MOVE, type Movable } from './movable.js';
 import { liveProperty, readOnlyProperty, slotName } from './properties.js';
-import type { LiveRegion, ReadOnlyRegion, Region } from './region.js';
+import type { Cell, LiveRegion, ReadOnlyRegion, Region } from './region.js';
 import type { PlacedField, Struct } from './struct.js';
 
 /**
@@ -19,7 +18,7 @@ import type { PlacedField, Struct } from './struct.js';
  * what belongs to its fields: nested views, atomics, arrays. They are made with the view and never replaced, so V8 knows what each is. No
  * field can have these names.
  */
-export class LiveView extends DataView<ArrayBufferLike> implements Movable {
+export class LiveView extends DataView<ArrayBufferLike> {
   declare '@base': number;
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
@@ -32,10 +31,6 @@ export class LiveView extends DataView<ArrayBufferLike> implements Movable {
     fill(this, region, base, kept);
   }
 
-  [MOVE](by: number): void {
-    this['@base'] += by;
-  }
-
   [inspect.custom](_depth: number, options: object): string {
     return shownView(this, options);
   }
@@ -46,7 +41,7 @@ export class LiveView extends DataView<ArrayBufferLike> implements Movable {
 }
 
 /** A view of memory that is only for reading: each getter copies, each setter throws. */
-export class ReadOnlyView implements Movable {
+export class ReadOnlyView {
   declare '@base': number;
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
@@ -58,10 +53,6 @@ export class ReadOnlyView implements Movable {
     fill(this, region, base, kept);
   }
 
-  [MOVE](by: number): void {
-    this['@base'] += by;
-  }
-
   [inspect.custom](_depth: number, options: object): string {
     return shownView(this, options);
   }
@@ -71,23 +62,28 @@ export class ReadOnlyView implements Movable {
   }
 }
 
+/** Of views that move: where they began, and how far they have gone since. */
+interface Moving {
+  '@start': number;
+  '@cell': Cell;
+}
+
+const BASE_OF_MOVING = {
+  get(this: Moving): number {
+    return this['@start'] + (this['@cell'][0] as number);
+  },
+};
+
 function fill(view: LiveView | ReadOnlyView, region: Region, base: number, kept: readonly PlacedField[]): void {
-  Object.defineProperty(view, '@base', { value: base, writable: true });
+  if (region.cell === undefined) {
+    Object.defineProperty(view, '@base', { value: base });
+  } else {
+    Object.defineProperty(view, '@start', { value: base });
+    Object.defineProperty(view, '@cell', { value: region.cell });
+  }
   for (const [slot, { name, kind, offset }] of kept.entries()) {
     Object.defineProperty(view, slotName(slot), { value: codecOf(kind).show(region, base + offset, name) });
   }
-}
-
-/** What is nested in a view, at any depth, and has to move with it. */
-export function nestedIn(view: LiveView | ReadOnlyView): Movable[] {
-  const nested: Movable[] = [];
-  const { struct } = placeOf(view) as Place;
-  for (const slot of struct.fields.filter(isMovable).keys()) {
-    const one = view[slotName(slot)] as Movable;
-    nested.push(one);
-    if (one instanceof LiveView || one instanceof ReadOnlyView) nested.push(...nestedIn(one));
-  }
-  return nested;
 }
 
 /** What a view is of, and where it stands. */
@@ -118,64 +114,72 @@ function shownView(view: LiveView | ReadOnlyView, options: object): string {
   return closed ? `${name} (closed)` : `${name} ${inspect(plainOf(place), options)}`;
 }
 
+type Class<V, R> = new (region: R, at: number) => V;
+
+/** The classes of a layout, for each sort of memory one of views that stay and one of those that move. */
 interface Classes {
-  /** For memory that can be written. */
-  readonly live: new (
-    region: LiveRegion,
-    at: number,
-  ) => LiveView;
-  /** The same for views that move: they keep no typed arrays, which cannot move. */
-  readonly moving: new (
-    region: LiveRegion,
-    at: number,
-  ) => LiveView;
-  readonly readOnly: new (region: ReadOnlyRegion, at: number) => ReadOnlyView;
+  readonly live: Class<LiveView, LiveRegion>;
+  readonly liveMoving: Class<LiveView, LiveRegion>;
+  readonly readOnly: Class<ReadOnlyView, ReadOnlyRegion>;
+  readonly readOnlyMoving: Class<ReadOnlyView, ReadOnlyRegion>;
+}
+
+/** Whether there is an accessor for the field that can go with a view that moves. */
+const canMove = ({ kind }: PlacedField): boolean =>
+  isStruct(kind) || isAtomic(kind) || (isArray(kind) && !isNumbers(kind));
+
+function liveClass(struct: Struct, kept: readonly PlacedField[]): Class<LiveView, LiveRegion> {
+  const Own = class extends LiveView {
+    constructor(region: LiveRegion, at: number) {
+      super(struct, region, at, kept);
+    }
+  };
+  for (const field of struct.fields) {
+    Object.defineProperty(Own.prototype, field.name, liveProperty(field, kept.indexOf(field)));
+  }
+  return Own;
+}
+
+function readOnlyClass(struct: Struct, kept: readonly PlacedField[]): Class<ReadOnlyView, ReadOnlyRegion> {
+  const Own = class extends ReadOnlyView {
+    constructor(region: ReadOnlyRegion, at: number) {
+      super(struct, region, at, kept);
+    }
+  };
+  for (const field of struct.fields) {
+    Object.defineProperty(Own.prototype, field.name, readOnlyProperty(field, kept.indexOf(field)));
+  }
+  return Own;
+}
+
+function makeClasses(struct: Struct): Classes {
+  const movable = struct.fields.filter(canMove);
+  const all = struct.fields.filter((field) => canMove(field) || isNumbers(field.kind));
+  const made = {
+    live: liveClass(struct, all),
+    liveMoving: liveClass(struct, movable),
+    readOnly: readOnlyClass(struct, movable),
+    readOnlyMoving: readOnlyClass(struct, movable),
+  };
+  Object.defineProperty(made.liveMoving.prototype, '@base', BASE_OF_MOVING);
+  Object.defineProperty(made.readOnlyMoving.prototype, '@base', BASE_OF_MOVING);
+  return made;
 }
 
 const classes = new WeakMap<Struct, Classes>();
 
-/** Whether there is an accessor for the field that can be moved. */
-const isMovable = ({ kind }: PlacedField): boolean =>
-  isStruct(kind) || isAtomic(kind) || (isArray(kind) && !isNumbers(kind));
-
-function makeClasses(struct: Struct): Classes {
-  const movable = struct.fields.filter(isMovable);
-  const all = struct.fields.filter((field) => isMovable(field) || isNumbers(field.kind));
-  const live = class extends LiveView {
-    constructor(region: LiveRegion, at: number) {
-      super(struct, region, at, all);
-    }
-  };
-  const moving = class extends LiveView {
-    constructor(region: LiveRegion, at: number) {
-      super(struct, region, at, movable);
-    }
-  };
-  const readOnly = class extends ReadOnlyView {
-    constructor(region: ReadOnlyRegion, at: number) {
-      super(struct, region, at, movable);
-    }
-  };
-  const slotIn = (kept: readonly PlacedField[], field: PlacedField): number | undefined => {
-    const slot = kept.indexOf(field);
-    return slot < 0 ? undefined : slot;
-  };
-  for (const field of struct.fields) {
-    Object.defineProperty(live.prototype, field.name, liveProperty(field, slotIn(all, field)));
-    Object.defineProperty(moving.prototype, field.name, liveProperty(field, slotIn(movable, field)));
-    Object.defineProperty(readOnly.prototype, field.name, readOnlyProperty(field, slotIn(movable, field)));
-  }
-  return { live, moving, readOnly };
-}
-
-/** A view of a struct at a place of a region. */
+/**
+ * A view of a struct at a place of a region.
+ *
+ * @param at where it stands before it moves, if the region's views do
+ */
 export function viewAt(struct: Struct, region: Region, at: number): LiveView | ReadOnlyView {
   let made = classes.get(struct);
   if (made === undefined) {
     made = makeClasses(struct);
     classes.set(struct, made);
   }
-  if (region.readOnly) return new made.readOnly(region, at);
+  if (region.readOnly) return new made[region.cell === undefined ? 'readOnly' : 'readOnlyMoving'](region, at);
   region.use();
-  return region.moving ? new made.moving(region, at) : new made.live(region, at);
+  return new made[region.cell === undefined ? 'live' : 'liveMoving'](region, at);
 }

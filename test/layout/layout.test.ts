@@ -107,11 +107,13 @@ test('a scalar is stored as a DataView would store it; a value that it would ref
   });
   assert.throws(() => (view.small = 5n as never), { ...ARGUMENT, message: /^small cannot be set to 5n/ });
   const why = new Error('not today');
-  const valueOf = (): never => {
-    throw why;
+  const hostile = {
+    valueOf(): never {
+      throw why;
+    },
   };
   assert.throws(
-    () => (view.small = { valueOf } as never),
+    () => (view.small = hostile as never),
     (error) => error === why,
   );
 });

@@ -58,10 +58,11 @@ function setBySteps(kind: Layout, view: Record<string, unknown>, value: Record<s
       setBySteps(inner, view[name] as Record<string, unknown>, value[name] as Record<string, unknown>);
     else if (inner.kind === 'atomic') (view[name] as { store(value: unknown): void }).store(value[name]);
     else if (inner.kind === 'array' && ArrayBuffer.isView(view[name])) {
-      (value[name] as unknown[]).forEach((element, index) => ((view[name] as unknown[])[index] = element));
+      for (const [index, element] of (value[name] as unknown[]).entries())
+        (view[name] as unknown as unknown[])[index] = element;
     } else if (inner.kind === 'array') {
       const array = view[name] as { set(index: number, value: unknown): void };
-      (value[name] as unknown[]).forEach((element, index) => array.set(index, element));
+      for (const [index, element] of (value[name] as unknown[]).entries()) array.set(index, element);
     } else view[name] = value[name];
   }
 }
