@@ -33,7 +33,8 @@ export interface RatioSpec {
   name: string;
   of: string;
   against: string;
-  metric: 'rate' | 'p50' | 'p99';
+  /** `seconds` where both do the same work in one process. */
+  metric: 'rate' | 'p50' | 'p99' | 'seconds';
   /** null: reported, and nothing is asked of it. */
   target: Target | null;
   lowerIsBetter: boolean;

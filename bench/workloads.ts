@@ -282,7 +282,7 @@ function roundTrip(id: string, mechanism: string, implementation: string, progra
   return { id, workload: 'round trip, both asleep', mechanism, implementation, size: SMALL, program, args: [], count };
 }
 
-function lower(name: string, against: string, metric: 'p50' | 'p99', target: Target): RatioSpec {
+function lower(name: string, against: string, metric: 'p50' | 'p99' | 'seconds', target: Target | null): RatioSpec {
   return { name, of: 'interproc', against, metric, target, lowerIsBetter: true };
 }
 
@@ -347,7 +347,7 @@ function higher(name: string, of: string, against: string, target: Target | null
   return { name, of, against, metric: 'rate', target, lowerIsBetter: false };
 }
 
-/** A field through a layout against the same through a DataView: it may cost 1.5 times that, so there may be as many in 1.5 times the time. */
+/** A field through a layout may cost 1.5 times what it costs through a DataView. */
 const layouts: Contest[] = [
   ['read', 'six scalars read', 2e6],
   ['write', 'six scalars written', 2e6],
@@ -362,7 +362,7 @@ function layoutContest(way: string, workload: string, count: number): Contest {
   const row = { workload, mechanism: 'layout', size: 8, program: 'ours/layout-fields', args: ['--way', way], count };
   const against = way === 'atomic' ? 'Atomics' : 'DataView';
   const name = `layout: ${workload}`;
-  const target = way === 'cursor' ? null : { must: 1 / 1.5, goal: 0.9 };
+  const target = way === 'cursor' ? null : { must: 1.5, goal: 1.1 };
   return {
     name,
     processors: 'one',
@@ -370,7 +370,7 @@ function layoutContest(way: string, workload: string, count: number): Contest {
       { ...row, id: 'interproc', implementation: 'interproc' },
       { ...row, id: 'dataview', implementation: against, alongside: 'interproc' },
     ],
-    ratios: [higher(`${name}, against ${against}`, 'interproc', 'dataview', target)],
+    ratios: [lower(`${name}, against ${against}`, 'dataview', 'seconds', target)],
   };
 }
 
