@@ -35,6 +35,8 @@ extern const ip_function ip_fifo_functions[];
 extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
+extern const ip_function ip_semaphore_functions[];
+extern const ip_function ip_segment_functions[];
 extern const ip_function ip_memory_functions[];
 extern const ip_function ip_pages_functions[];
 extern const ip_function ip_guard_functions[];
@@ -46,6 +48,7 @@ extern const ip_function ip_catch_functions[];
 extern const ip_function ip_disposition_functions[];
 extern const ip_function ip_timer_functions[];
 extern const ip_function ip_process_functions[];
+extern const ip_function ip_peek_functions[];
 extern const ip_function ip_child_functions[];
 extern const ip_function ip_reaper_functions[];
 extern const ip_function ip_terminal_functions[];
@@ -58,6 +61,7 @@ struct ip_poller;
 struct ip_job;
 struct ip_keeper;
 struct ip_timer;
+struct ip_held_semaphore;
 
 typedef struct ip_environment {
   struct ip_poller *poller;
@@ -68,6 +72,7 @@ typedef struct ip_environment {
   struct ip_rooms *rooms;       /* sysv.c */
   struct ip_keeper *keeper;     /* catch.c */
   struct ip_timer *timers;      /* timer.c */
+  struct ip_held_semaphore *held_semaphores; /* semaphore.c */
   uint16_t held_signals[65];    /* how many scopes hold each, see signal.c */
 } ip_environment;
 
@@ -184,6 +189,7 @@ typedef struct {
   int protection;
   int flags;
   uint32_t page;
+  bool segment; /* shmdt(2) gives it back: of huge pages munmap(2) takes whole ones only, and a segment has any size */
 } ip_memory_kind;
 
 /* A mapping for JavaScript, over memory that is mapped already and munmap(2) gives back, or -errno. */
@@ -202,6 +208,10 @@ void ip_mapping_release(ip_mapping *mapping);
 int ip_guard(void *address, size_t length, uint32_t page);
 void ip_unguard(int slot);
 bool ip_was_cut(int slot);
+
+/* ---- semaphores that are held as locks (semaphore.c) ------------------------------------------ */
+
+void ip_semaphores_end(ip_environment *environment);
 
 /* ---- threads blocked in a system call (blocking.c) ----------------------------------------- */
 

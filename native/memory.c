@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/shm.h>
 
 struct ip_mapping {
   uint8_t *address;
@@ -42,6 +43,14 @@ typedef struct {
   buffer_record *buffer; /* NULL while there is none */
 } mapping_record;
 
+static void unmap(void *address, size_t length, const ip_memory_kind *kind) {
+  if (kind->segment) {
+    shmdt(address);
+  } else {
+    munmap(address, length);
+  }
+}
+
 /* One more user, unless the last has just gone. */
 static bool add_user(ip_mapping *mapping) {
   int users = atomic_load(&mapping->users);
@@ -59,7 +68,7 @@ static void drop_user(ip_mapping *mapping) {
   *link = mapping->next;
   pthread_mutex_unlock(&lock);
   ip_unguard(mapping->guard);
-  munmap(mapping->address, mapping->length);
+  unmap(mapping->address, mapping->length, &mapping->kind);
   free(mapping);
 }
 
@@ -102,7 +111,7 @@ static napi_value new_record(napi_env env, ip_mapping *mapping) {
 napi_value ip_mapping_new(napi_env env, void *address, size_t length, ip_memory_kind kind) {
   ip_mapping *mapping = calloc(1, sizeof *mapping);
   if (mapping == NULL || getrandom(&mapping->id, sizeof mapping->id, 0) != sizeof mapping->id) {
-    munmap(address, length);
+    unmap(address, length, &kind);
     free(mapping);
     return ip_result(env, -ENOMEM);
   }
@@ -238,12 +247,12 @@ static napi_value memory_protect(napi_env env, napi_callback_info info) {
 }
 
 /* mappingResized(mapping, length): a new mapping of the same shared pages with another length (mremap(2) with an old
-   size of 0); the old one stays as it is. */
+   size of 0); the old one stays as it is. Not of a System V segment: nobody guards what lies beyond its end. */
 static napi_value memory_resized(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
   mapping_record *record = record_of(env, args[0]);
   int64_t length = ip_int64(env, args[1]);
-  if (record == NULL || length <= 0) return ip_result(env, -EINVAL);
+  if (record == NULL || length <= 0 || record->mapping->kind.segment) return ip_result(env, -EINVAL);
   void *address = mremap(record->mapping->address, 0, (size_t)length, MREMAP_MAYMOVE);
   if (address == MAP_FAILED) return ip_result(env, -errno);
   return ip_mapping_new(env, address, (size_t)length, record->mapping->kind);

@@ -13,6 +13,8 @@ const LOAD: Record<string, () => Promise<{ endpoint: Endpoint }>> = {
   msgq: () => import('./endpoints/msgq.js'),
   shm: () => import('./endpoints/shm.js'),
   posixshm: () => import('./endpoints/posixshm.js'),
+  mmap: () => import('./endpoints/mmap.js'),
+  sysvshm: () => import('./endpoints/sysvshm.js'),
 };
 
 /** Every scheme that a URL can have. */

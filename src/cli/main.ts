@@ -88,7 +88,7 @@ Examples:
   $ interproc receive shm:numbers | sha256sum
 
 A URL names a mechanism and an object of it: file:./log, fd:3, fifo:./f, unix:./s, unix:@name,
-unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name.
+unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name, sysvshm:0x51, mmap:./ring.
 `;
 
 function version(): string {

@@ -21,7 +21,7 @@ export const verb: Verb<ReceiveOptions> = {
     command
       .argument(
         '<url>',
-        'where from: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name, file:./log, fd:3',
+        'where from: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name, sysvshm:0x51, mmap:./ring, file:./log, fd:3',
       )
       .option('-k, --keep', 'leave what this command creates (a queue, a file)')
       .option('--type <number>', 'only messages of this type: msgq: (of any, if left out)')

@@ -24,7 +24,7 @@ export const verb: Verb<SendOptions> = {
     command
       .argument(
         '<url>',
-        'where to: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name, file:./log, fd:3',
+        'where to: fifo:./f, unix:./s, unixpacket:./s, unixgram:./s, mq:/q, msgq:0x51, shm:name, posixshm:/name, sysvshm:0x51, mmap:./ring, file:./log, fd:3',
       )
       .option(
         '-l, --lines',

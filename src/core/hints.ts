@@ -4,6 +4,9 @@
  */
 const NO_DESCRIPTORS = 'this process is at its limit of open descriptors (RLIMIT_NOFILE; ulimit -n)';
 
+const TRACING =
+  'reaching into a process needs the right to trace it: the same user, no set-user-ID program, and /proc/sys/kernel/yama/ptrace_scope 0 (1 allows descendants only), or CAP_SYS_PTRACE';
+
 const HINTS: Record<string, string> = {
   'mq_open EINVAL':
     'a name is one slash and at most 255 other characters; maxMessages and messageSize may not exceed /proc/sys/fs/mqueue/msg_max and /proc/sys/fs/mqueue/msgsize_max',
@@ -45,6 +48,49 @@ const HINTS: Record<string, string> = {
   'msgctl(IPC_SET) EIDRM': 'the queue was removed',
   'msgctl(IPC_RMID) EPERM': 'only the owner of a queue, its creator, or CAP_SYS_ADMIN removes it',
   'msgctl(IPC_RMID) EIDRM': 'the queue was removed already',
+  'shmget EEXIST': 'open() uses the segment that exists, openOrCreate() either, remove() removes it',
+  'shmget ENOENT': 'no segment has this key; create() or openOrCreate() makes one',
+  'shmget EACCES':
+    "the segment belongs to somebody else whose mode does not let you read and write; access: 'read' asks for less",
+  'shmget EINVAL': 'a segment that exists has fewer bytes than size, or size exceeds /proc/sys/kernel/shmmax',
+  'shmget ENOSPC':
+    'the system has as many segments as /proc/sys/kernel/shmmni allows (ipcs -m lists them), or as many pages in them as /proc/sys/kernel/shmall',
+  'shmget ENOMEM':
+    'the machine has not as much memory and swap, or has promised it already (/proc/sys/vm/overcommit_memory, overcommit_ratio)',
+  'shmget(SHM_HUGETLB) ENOMEM':
+    'the system has not enough free huge pages (HugePages_Free in /proc/meminfo): /proc/sys/vm/nr_hugepages sets how many there are',
+  'shmget(SHM_HUGETLB) EPERM':
+    'huge pages in a segment need CAP_IPC_LOCK, or the group that /proc/sys/vm/hugetlb_shm_group names',
+  'shmget(SHM_HUGETLB) EINVAL':
+    'size exceeds /proc/sys/kernel/shmmax, or this kernel has no huge pages (CONFIG_HUGETLBFS)',
+  'shmget(SHM_HUGETLB) ENOSYS': 'this kernel has no huge pages (CONFIG_HUGETLBFS)',
+  'shmget(SHM_HUGETLB) ENOSPC':
+    'the system has as many segments as /proc/sys/kernel/shmmni allows (ipcs -m lists them), or as many pages in them as /proc/sys/kernel/shmall',
+  'shmat EACCES':
+    "attaching needs read permission on the segment (0400, 0040 or 0004 of its mode), and write permission, too, unless access is 'read'",
+  'shmat EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'shmat ENOMEM': 'no address space is left, or the process has as many mappings as /proc/sys/vm/max_map_count allows',
+  'shmctl(IPC_STAT) EACCES': 'looking needs read permission on the segment (0400, 0040 or 0004 of its mode)',
+  'shmctl(IPC_STAT) EINVAL': 'no segment has this id; it may have been removed (ipcs -m lists them)',
+  'shmctl(IPC_STAT) EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'shmctl(IPC_SET) EPERM': 'only the owner of a segment, its creator, or CAP_SYS_ADMIN changes it',
+  'shmctl(IPC_SET) EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'shmctl(IPC_RMID) EPERM': 'only the owner of a segment, its creator, or CAP_SYS_ADMIN removes it',
+  'shmctl(IPC_RMID) EIDRM': 'the segment was removed already',
+  'shmctl(SHM_LOCK) EPERM':
+    'only the owner of a segment, its creator, or CAP_IPC_LOCK locks it, and without that RLIMIT_MEMLOCK (ulimit -l) must not be 0',
+  'shmctl(SHM_LOCK) ENOMEM': 'without CAP_IPC_LOCK a user may lock as many bytes as RLIMIT_MEMLOCK allows (ulimit -l)',
+  'shmctl(SHM_LOCK) EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'shmctl(SHM_UNLOCK) EPERM': 'only the owner of a segment, its creator, or CAP_IPC_LOCK unlocks it',
+  'shmctl(SHM_UNLOCK) EIDRM': 'the segment was removed, and nobody has it attached any more',
+  'process_vm_readv EPERM': TRACING,
+  'process_vm_readv ESRCH': 'no process has this pid, or it has ended',
+  'process_vm_readv EFAULT':
+    'nothing that may be read is mapped at this address in that process (/proc/PID/maps tells what is)',
+  'process_vm_writev EPERM': TRACING,
+  'process_vm_writev ESRCH': 'no process has this pid, or it has ended',
+  'process_vm_writev EFAULT':
+    'nothing that may be written is mapped at this address in that process (/proc/PID/maps tells what is)',
   'shm_open EACCES': 'the object in /dev/shm belongs to somebody else whose mode does not let you in',
   'shm_open EEXIST': 'open() uses the object that exists, openOrCreate() either, unlink() removes it',
   'shm_open ENOENT': 'no object in /dev/shm has this name; create() or openOrCreate() makes one',
@@ -61,10 +107,13 @@ const HINTS: Record<string, string> = {
   'mmap EPERM': "the memory is sealed against writing: map it with access 'read'",
   'mmap EACCES':
     "the descriptor is not open for what was asked: access 'read-write' needs one open for reading and writing, the others for reading",
+  'semget ENOSPC':
+    'the fourth number of /proc/sys/kernel/sem is how many semaphore sets there may be, the second how many semaphores',
+  'semop ENOSPC': 'the process may not undo more semaphores at its end (SEMMNU, SEMUME)',
   'mmap EAGAIN':
     'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
   'mprotect EACCES': 'what lies behind it was not opened for writing',
-  'mremap EINVAL': 'private memory cannot be mapped anew: only what is shared can',
+  'mremap EINVAL': 'private memory cannot be mapped anew, and a System V segment has one size for ever',
   'mlock ENOMEM':
     'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
   'mlock EPERM': 'RLIMIT_MEMLOCK (ulimit -l) is 0: no memory may be locked without CAP_IPC_LOCK',

@@ -12,3 +12,4 @@ export { createFile, type CreateFileOptions, file, type FileOptions } from './fi
 export { attach, descriptor, type MapOptions } from './map.js';
 export { Mapping, type MappingHandle, type Residence, type SyncOptions } from './mapping.js';
 export { type Advice, pageSize, type Range } from './pages.js';
+export { type MemoryRange, readMemory, writeMemory } from './processMemory.js';

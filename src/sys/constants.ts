@@ -124,6 +124,16 @@ export const MSG_NOERROR = 0o10000;
 export const MSG_EXCEPT = 0o20000;
 export const MSG_COPY = 0o40000;
 
+/** System V: shmget(2), shmop(2), shmctl(2). */
+export const IPC_RMID = 0;
+export const SHM_LOCK = 11;
+export const SHM_UNLOCK = 12;
+export const SHM_HUGETLB = 0o4000;
+export const SHM_RDONLY = 0o10000;
+/** Flags that the kernel shows beside the permission bits of a segment. */
+export const SHM_DEST = 0o1000;
+export const SHM_LOCKED = 0o2000;
+
 /** inotify(7). */
 export const IN_MODIFY = 0x2;
 export const IN_ATTRIB = 0x4;

@@ -198,6 +198,33 @@ interface SystemVCalls {
   msgTaken(number: number): bigint | Result;
 }
 
+interface SemaphoreCalls {
+  semget(key: number, count: number, flags: number): Result;
+  semctlRemove(id: number): Result;
+  /** The number of the user whose it is. */
+  semctlOwner(id: number): Result;
+  semctlValue(id: number, index: number): Result;
+  /** Holds it as a lock that ends with this thread or process, or -EAGAIN. */
+  semaphoreHold(id: number, index: number): Result;
+  /** What `blockingSemaphoreHold` has got is held by this thread from now on. */
+  semaphoreKept(id: number, index: number): Result;
+  semaphoreGive(id: number, index: number): Result;
+}
+
+interface SegmentCalls {
+  shmget(key: number, size: number, flags: number): Result;
+  /** `flags` has SHM_RDONLY, or nothing. */
+  shmat(id: number, flags: number): NativeMapping | Result;
+  /**
+   * fields: uid, gid, cuid, cgid, mode with flags, key, size, how often attached, pids of the creator and of who attached
+   * or detached last, times of the last attach, detach and change in seconds.
+   */
+  shmctlStat(id: number, fields: BigInt64Array): Result;
+  shmctlSet(id: number, uid: number, gid: number, mode: number): Result;
+  /** IPC_RMID, SHM_LOCK and SHM_UNLOCK. */
+  shmctl(id: number, command: number): Result;
+}
+
 interface MemoryCalls {
   memfdCreate(name: string, flags: number): Result;
   /** `page`: bytes of the pages behind it if a file lies there that others can cut; 0 if none does. */
@@ -306,6 +333,12 @@ interface ProcessCalls {
   getrlimit(resource: number): Result;
 }
 
+interface PeekCalls {
+  /** How many bytes, fewer where the rest is not mapped there. */
+  processVmReadv(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+  processVmWritev(pid: number, address: bigint, bytes: Uint8Array, offset: number, length: number): Result;
+}
+
 interface ChildCalls {
   /** A pidfd; `settings` and `masks` are described in native/child.c. Lists of strings end with a NUL each. */
   childSpawn(
@@ -369,6 +402,10 @@ interface WaitingCalls {
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
+  /** Waits for it and holds it; `semaphoreKept` is called then. */
+  blockingSemaphoreHold(token: number, id: number, index: number): Result;
+  /** Waits until nobody holds it. */
+  blockingSemaphoreZero(token: number, id: number, index: number): Result;
   blockingMsync(token: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
   blockingMsgsnd(token: number): Result;
@@ -386,6 +423,8 @@ export interface Native
     UnixCalls,
     MessageQueueCalls,
     SystemVCalls,
+    SemaphoreCalls,
+    SegmentCalls,
     MemoryCalls,
     EventfdCalls,
     SignalCalls,
@@ -393,6 +432,7 @@ export interface Native
     SendCalls,
     TimerCalls,
     ProcessCalls,
+    PeekCalls,
     ChildCalls,
     TerminalCalls,
     WaitingCalls {}

@@ -10,3 +10,4 @@
 export { ftok, IPC_PRIVATE, type Key } from './key.js';
 export * as messageQueue from './messageQueue/index.js';
 export type { Owner, OwnerChanges } from './owner.js';
+export * as sharedMemory from './sharedMemory/index.js';

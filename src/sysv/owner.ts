@@ -9,7 +9,10 @@ export interface Owner {
   /** Who made it, who may always do so, too. */
   creatorUid: number;
   creatorGid: number;
-  /** Permission bits: 0400 receiving and looking, 0200 sending, of owner, group and others. The umask does not matter. */
+  /**
+   * Permission bits: 0400 receiving, reading and looking, 0200 sending and, besides reading, writing; of owner, group and others. The
+   * umask does not matter.
+   */
   mode: number;
 }
 

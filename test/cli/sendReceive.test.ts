@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import * as channel from '../../src/channel/index.js';
 import * as mq from '../../src/mq/index.js';
-import { messageQueue } from '../../src/sysv/index.js';
+import { messageQueue, sharedMemory } from '../../src/sysv/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
 import { until } from '../support/proc.js';
 import { launch, MAIN, type Outcome, type Running, resting, run, start } from './cli.js';
@@ -25,6 +25,8 @@ function urls(): string[] {
     `msgq:0x${randomInt(1, 2 ** 32).toString(16)}`,
     `shm:${name}`,
     `posixshm:/${name}`,
+    `sysvshm:0x${randomInt(1, 2 ** 32).toString(16)}`,
+    'mmap:./ring',
     'file:./log',
   ];
 }
@@ -34,6 +36,7 @@ function assertNothingLeft(folder: string, url: string): void {
   const name = url.slice(url.indexOf(':') + 1);
   if (url.startsWith('mq:')) assert.throws(() => mq.open(name), { code: 'ENOENT' });
   if (url.startsWith('msgq:')) assert.throws(() => messageQueue.open(Number(name)), { code: 'ENOENT' });
+  if (url.startsWith('sysvshm:')) assert.throws(() => sharedMemory.open(Number(name)), { code: 'ENOENT' });
   if (url.startsWith('posixshm:')) assert.ok(!existsSync(join('/dev/shm', name)), `${name} is gone`);
 }
 

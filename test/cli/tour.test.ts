@@ -37,6 +37,9 @@ const NAMES = [
   'unixgram',
   'mq',
   'msgq',
+  'anonymous',
+  'mmap',
+  'sysvshm',
   'posixshm',
   'shm',
   'signal',
@@ -65,7 +68,7 @@ test('the list of rows has every file of rows/', () => {
   );
 });
 
-test('fourteen rows are verified and measured, and the JSON has the stated shape', async (t) => {
+test('seventeen rows are verified and measured, and the JSON has the stated shape', async (t) => {
   const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
   const rows = rowsOf(outcome);
   assert.deepEqual(
@@ -89,7 +92,21 @@ test('fourteen rows are verified and measured, and the JSON has the stated shape
   }
   assert.deepEqual(
     new Set(rows.map(({ url }) => url.slice(0, url.indexOf(':')))),
-    new Set(['file', 'fd', 'fifo', 'unix', 'unixpacket', 'unixgram', 'mq', 'msgq', 'posixshm', 'shm', 'signal']),
+    new Set([
+      'file',
+      'fd',
+      'fifo',
+      'unix',
+      'unixpacket',
+      'unixgram',
+      'mq',
+      'msgq',
+      'mmap',
+      'sysvshm',
+      'posixshm',
+      'shm',
+      'signal',
+    ]),
   );
   const { machine } = JSON.parse(String(outcome.stdout));
   assert.equal(machine.node, process.version);

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Mapping } from '../../src/mmap/index.js';
 import * as shm from '../../src/shm/index.js';
+import { MAP_PEERS, shareWith, SIZE } from '../support/mapPeers.js';
 import { start } from '../support/program.js';
 import { assertNothingLeaks } from '../support/rounds.js';
 import { peer } from '../support/skips.js';
@@ -41,6 +43,21 @@ theirs.close(); theirs.unlink(); ours.close()`;
   assert.equal((await python.ended).code, 0, python.errors());
   assert.throws(() => shm.open(theirs), { code: 'ENOENT' });
 });
+
+for (const [name, command] of Object.entries(MAP_PEERS)) {
+  test(`${name} in /dev/shm sees the bytes of our object, we see what it writes, and what it makes is an object to us`, async (t) => {
+    const found = command(t);
+    if (found === false) return;
+    const memory = newMemory(t, SIZE);
+    using ours = memory.map();
+    const theirs = memoryName(t);
+    const map = (): Mapping => {
+      using object = shm.open(theirs);
+      return object.map();
+    };
+    await shareWith(t, found, { ours, ourPath: `/dev/shm${memory.name}`, theirPath: `/dev/shm${theirs}`, map });
+  });
+}
 
 test('dd writes into /dev/shm what a mapping shows, and cat shows what a mapping wrote', (t) => {
   const memory = newMemory(t, 100_000);

@@ -1,6 +1,7 @@
 /** The descriptors that a process has open, to show that none is left. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { keepAlive, letGo } from '../../src/core/loop.js';
+import { anonymous } from '../../src/mmap/index.js';
 
 /** Every open descriptor of a process (this one if none is named) and what it is open on. */
 export function openDescriptors(pid: number | 'self' = 'self'): Map<number, string> {
@@ -19,6 +20,12 @@ export function openDescriptors(pid: number | 'self' = 'self'): Map<number, stri
 export function openPoller(): void {
   keepAlive();
   letGo();
+}
+
+/** Opens all that waiting opens once and keeps: the poller, and that by which threads tell of their end. */
+export async function openWaiting(): Promise<void> {
+  using memory = anonymous(1, { shared: false });
+  await memory.sync(); // by a thread
 }
 
 /** How many descriptors this process has open. */

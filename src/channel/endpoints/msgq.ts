@@ -5,36 +5,20 @@
  * a sender sends, 1 if it is left out, and of all that a receiver receives, any if it is left out: several channels may share a queue.
  * `?raw` sends and receives messages as they are, for programs that know nothing of us.
  */
-import { argumentError } from '../../core/errors.js';
 import type { WaitOptions } from '../../core/wait.js';
-import { ftok, messageQueue } from '../../sysv/index.js';
+import { messageQueue } from '../../sysv/index.js';
 import type { Sink, Source } from '../contract.js';
 import type { Endpoint, OpenHalf, OpenReceiver, OpenSender } from '../endpoint.js';
 import { type Form, formOf } from '../msgq/form.js';
 import { QueueSink } from '../msgq/sink.js';
 import { QueueSource } from '../msgq/source.js';
 import { isTemporary, TEMPORARY_MODE, Use } from '../msgq/users.js';
+import { systemVKey } from '../systemVKey.js';
 import { type EndpointUrl, flagOption, numberOption } from '../url.js';
 
 const ANY_TYPE = 0;
 const DEFAULT_TYPE = 1;
 const MOST_TYPE = Number.MAX_SAFE_INTEGER;
-
-/** The key that a URL means. */
-function keyOf(url: EndpointUrl): number {
-  const id = numberOption(url, 'id', 1, 255);
-  if (/^(0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})$/.test(url.rest)) {
-    const key = Number(url.rest);
-    if (id !== undefined) throw argumentError(`${url.href}: id goes with a path, not with a key`, 'ERR_INTERPROC_URL');
-    if (key > 0 && key <= 0xffff_ffff) return key;
-  } else if (url.rest.includes('/')) {
-    return ftok(url.rest, id ?? 1);
-  }
-  throw argumentError(
-    `${url.href}: a System V queue is named by its key, 1 to 0xffffffff, or by a path with a slash (./file)`,
-    'ERR_INTERPROC_URL',
-  );
-}
 
 /** An end's queue. */
 interface Opened {
@@ -54,7 +38,7 @@ async function openQueue(
   const raw = flagOption(url, 'raw');
   const type = numberOption(url, 'type', 1, MOST_TYPE) ?? defaultType;
   const maxBytes = numberOption(url, 'bytes', 1, 0x7fff_ffff);
-  const key = keyOf(url);
+  const key = systemVKey(url, 'queue');
   const options: messageQueue.CreateOptions & messageQueue.OpenOptions = {
     access,
     ...(maxBytes === undefined ? {} : { maxBytes }),

@@ -30,6 +30,19 @@ export function formatRing(memory: Mapping, capacity: number): void {
   Atomics.store(words, MAGIC, RING_MAGIC);
 }
 
+/** The capacity of a ring that takes exactly this memory, if there is one. */
+export function capacityOf({ byteLength }: Mapping): number | undefined {
+  const capacity = byteLength - HEADER_BYTES;
+  const fits = capacity >= LEAST_CAPACITY && capacity <= MOST_CAPACITY && Number.isInteger(Math.log2(capacity));
+  return fits ? capacity : undefined;
+}
+
+/** Whether it is fresh: zero where a header would be. A maker who died before he was done leaves it so, since the magic comes last. */
+export function isBlank(memory: Mapping): boolean {
+  const words = memory.int32;
+  return Atomics.load(words, MAGIC) === 0 && Atomics.load(words, JOINED) === 0;
+}
+
 /**
  * The capacity of a ring that somebody else made, after everything that it states was held against
  * the memory itself. Nothing is written before that.
@@ -47,8 +60,7 @@ export function checkRing(memory: Mapping, name: string): number {
   if (version !== RING_VERSION)
     throw refuse('EPROTO', `the ring has version ${version}, and this interproc knows ${RING_VERSION}`);
   const capacity = words[CAPACITY] as number;
-  const sane = capacity >= LEAST_CAPACITY && capacity <= MOST_CAPACITY && (capacity & (capacity - 1)) === 0;
-  if (!sane || ringBytes(capacity) !== memory.byteLength) {
+  if (capacity !== capacityOf(memory)) {
     throw refuse('EBADMSG', `a ring of ${capacity} bytes in ${memory.byteLength} bytes of memory`);
   }
   return capacity;

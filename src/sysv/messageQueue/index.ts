@@ -8,13 +8,14 @@
  * const { type, data } = await jobs.receive({ type: 3 });
  */
 import { IPC_CREAT, IPC_EXCL, native } from '../../sys/index.js';
-import { checkInteger, checkOptions } from '../../core/arguments.js';
-import { argumentError, check, type ErrorSubject, IpcError, systemError } from '../../core/errors.js';
-import { openOrMake } from '../../core/named.js';
-import { checkKey, checkPublicKey, IPC_PRIVATE, type Key, keyName, randomKey } from '../key.js';
+import { checkOptions } from '../../core/arguments.js';
+import { argumentError, check, systemError } from '../../core/errors.js';
+import { findOrMake, makeNew, removeByKey, statusById } from '../finding.js';
+import { checkPublicKey, type Key } from '../key.js';
+import { subjectOfKey } from '../kind.js';
 import { checkObjectMode } from '../owner.js';
 import { MessageQueue } from './queue.js';
-import { checkMaxBytes, statusOf } from './status.js';
+import { checkMaxBytes, QUEUES, statusOf } from './status.js';
 
 export type { Departure } from './departure.js';
 export { configureWaiting, type WaitingOptions } from './places.js';
@@ -44,7 +45,6 @@ export interface CreateOptions {
 
 /** What msgget(2) is to ask for. */
 const ACCESS: Record<Access, number> = { send: 0o200, receive: 0o400, both: 0o600 };
-const subjectOf = (key: number): ErrorSubject => ({ key: key === IPC_PRIVATE ? 'IPC_PRIVATE' : keyName(key) });
 
 function accessOf(options: OpenOptions): number {
   const mode = ACCESS[options.access ?? 'both'];
@@ -61,12 +61,12 @@ function checkCreate(options: CreateOptions): void {
 }
 
 function made(key: number, { mode = 0o600, maxBytes }: CreateOptions): MessageQueue {
-  const id = check(native().msgget(key, mode | IPC_CREAT | IPC_EXCL), 'msgget', subjectOf(key));
+  const id = check(native().msgget(key, mode | IPC_CREAT | IPC_EXCL), 'msgget', subjectOfKey(key));
   if (maxBytes !== undefined) {
     const set = native().msgctlSet(id, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, mode, maxBytes);
     if (set < 0) {
       native().msgctlRemove(id);
-      throw systemError(set, 'msgctl(IPC_SET)', subjectOf(key));
+      throw systemError(set, 'msgctl(IPC_SET)', subjectOfKey(key));
     }
   }
   return new MessageQueue({ id, key, created: true });
@@ -80,21 +80,14 @@ function made(key: number, { mode = 0o600, maxBytes }: CreateOptions): MessageQu
  */
 export function create(key: Key | 'random', options: CreateOptions = {}): MessageQueue {
   checkCreate(options);
-  if (key !== 'random') return made(checkKey(key), options);
-  for (;;) {
-    try {
-      return made(randomKey(), options);
-    } catch (why) {
-      if (!(why instanceof IpcError && why.code === 'EEXIST')) throw why;
-    }
-  }
+  return makeNew(key, (checked) => made(checked, options));
 }
 
 /** Finds a queue that exists (msgget(2)). @throws IpcError ENOENT, EACCES */
 export function open(key: number, options: OpenOptions = {}): MessageQueue {
   const checked = checkPublicKey(key);
   checkOptions(options, ['access']);
-  const id = check(native().msgget(checked, accessOf(options)), 'msgget', subjectOf(checked));
+  const id = check(native().msgget(checked, accessOf(options)), 'msgget', subjectOfKey(checked));
   return new MessageQueue({ id, key: checked, created: false });
 }
 
@@ -103,15 +96,14 @@ export function open(key: number, options: OpenOptions = {}): MessageQueue {
  * new queue; one that exists keeps its own (`created` tells). A private queue is always new.
  */
 export function openOrCreate(key: Key, options: CreateOptions & OpenOptions = {}): MessageQueue {
-  const checked = checkKey(key);
   const { access, ...making } = options;
   checkOptions(options, ['access', 'mode', 'maxBytes']);
   checkCreate(making);
   accessOf(options);
-  if (checked === IPC_PRIVATE) return made(checked, making);
-  return openOrMake(
-    () => open(checked, access === undefined ? {} : { access }),
-    () => made(checked, making),
+  return findOrMake(
+    key,
+    (checked) => open(checked, access === undefined ? {} : { access }),
+    (checked) => made(checked, making),
   );
 }
 
@@ -121,10 +113,8 @@ export function openOrCreate(key: Key, options: CreateOptions & OpenOptions = {}
  * @throws IpcError EINVAL (there is none), EACCES
  */
 export function fromId(id: number): MessageQueue {
-  checkInteger('id', id, 0, 0x7fff_ffff);
-  const status = statusOf(id);
-  if (typeof status === 'number') throw systemError(status, 'msgctl(IPC_STAT)', { object: `id ${id}` });
-  return new MessageQueue({ id, key: status.key, created: false });
+  const { key } = statusById(QUEUES, id, statusOf);
+  return new MessageQueue({ id, key, created: false });
 }
 
 /**
@@ -133,7 +123,5 @@ export function fromId(id: number): MessageQueue {
  * @throws IpcError ENOENT, EPERM (neither owner nor creator)
  */
 export function remove(key: number): void {
-  const checked = checkPublicKey(key);
-  const id = check(native().msgget(checked, 0), 'msgget', subjectOf(checked));
-  check(native().msgctlRemove(id), 'msgctl(IPC_RMID)', subjectOf(checked));
+  removeByKey(QUEUES, key);
 }

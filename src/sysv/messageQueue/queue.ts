@@ -2,18 +2,15 @@
 import { native, rooms } from '../../sys/index.js';
 import { checkInteger } from '../../core/arguments.js';
 import { EINVAL } from '../../core/errno.js';
-import type { ErrorSubject } from '../../core/errors.js';
-import { Handle } from '../../core/handle.js';
-import { traceOf } from '../../core/trace.js';
 import { untilClosed } from '../../core/untilClosed.js';
 import type { SyncWaitOptions, WaitOptions } from '../../core/wait.js';
-import { keyName } from '../key.js';
+import type { Found } from '../kind.js';
+import { SystemVObject } from '../object.js';
 import type { Departure } from './departure.js';
 import { Receiving } from './receiving.js';
 import { type ReceiveIntoOptions, type ReceiveOptions, type Select, selectionInto, selectionOf } from './selection.js';
 import { Sending } from './sending.js';
-import { type Changes, checkChanges, type Status, statusOf } from './status.js';
-import { Target } from './target.js';
+import { type Changes, checkChanges, QUEUES, type Status, statusOf } from './status.js';
 
 /** A message as it comes out of the queue. */
 export interface Message {
@@ -23,7 +20,6 @@ export interface Message {
 }
 
 const { incoming } = rooms;
-const trace = traceOf('sysv');
 
 /** The message of this length in `incoming`. */
 function messageOf(length: number): Message {
@@ -36,50 +32,21 @@ function isComplete(changes: Changes): changes is Required<Changes> {
   return ![uid, gid, mode, maxBytes].includes(undefined);
 }
 
-/** How a handle was made. @internal */
-export interface Found {
-  id: number;
-  key: number;
-  created: boolean;
-}
-
 /**
  * A queue. It is no descriptor and is not open: the kernel looks at the permissions with each call. `close()` forgets
  * it, `remove()` removes it for everybody.
  */
-export class MessageQueue extends Handle {
-  /** The number by which the kernel and ipcs(1) know it. */
-  readonly id: number;
-  /** 0 to 2^32 - 1; 0 is a private queue. */
-  readonly key: number;
-  /** Whether this call made the queue. */
-  readonly created: boolean;
+export class MessageQueue extends SystemVObject {
   /** The type of the message that `receiveInto` and its kin took last; 0 before. */
   lastType: number | bigint = 0;
-  readonly #target: Target;
   readonly #sending: Sending;
   readonly #receiving: Receiving;
 
   /** @internal */
-  constructor({ id, key, created }: Found) {
-    super();
-    this.id = id;
-    this.key = key;
-    this.created = created;
-    this.#target = new Target(id, key === 0 ? { object: `id ${id}` } : { key: keyName(key) });
-    this.#sending = new Sending(this.#target, this);
-    this.#receiving = new Receiving(this.#target, this);
-    trace(created ? 'create' : 'open', { id, key });
-  }
-
-  /** What errors about it name. @internal */
-  get subject(): ErrorSubject {
-    return this.#target.subject;
-  }
-
-  /** The error for what a call answered. @internal */
-  failure(result: number, syscall: string): Error {
-    return this.#target.error(result, syscall);
+  constructor(found: Found) {
+    super(QUEUES, found);
+    this.#sending = new Sending(this.target, this);
+    this.#receiving = new Receiving(this.target, this);
   }
 
   // ---- sending
@@ -228,7 +195,7 @@ export class MessageQueue extends Handle {
   stat(): Status {
     this.use();
     const status = statusOf(this.id);
-    if (typeof status === 'number') throw this.#target.error(status, 'msgctl(IPC_STAT)');
+    if (typeof status === 'number') throw this.target.error(status, 'msgctl(IPC_STAT)');
     return status;
   }
 
@@ -243,7 +210,7 @@ export class MessageQueue extends Handle {
     checkChanges(changes);
     const { uid, gid, mode, maxBytes } = isComplete(changes) ? changes : { ...this.stat(), ...changes };
     const result = native().msgctlSet(this.id, uid, gid, mode, maxBytes);
-    if (result < 0) throw this.#target.error(result, 'msgctl(IPC_SET)');
+    if (result < 0) throw this.target.error(result, 'msgctl(IPC_SET)');
   }
 
   /**
@@ -251,24 +218,13 @@ export class MessageQueue extends Handle {
    *
    * @throws IpcError EPERM (neither owner nor creator), EIDRM (it is removed already)
    */
-  remove(): void {
-    this.use();
-    const result = native().msgctlRemove(this.id);
-    if (result < 0) throw this.#target.error(result, 'msgctl(IPC_RMID)');
-    trace('remove', { id: this.id, key: this.key });
+  override remove(): void {
+    super.remove();
   }
-
-  describe(): string {
-    const { key, object } = this.#target.subject;
-    return `the System V queue ${key ?? `with ${object}`}`;
-  }
-
-  /** Nothing is held: the queue stays. */
-  protected release(): void {}
 
   protected override details(): Record<string, unknown> {
     const status = this.closed ? -EINVAL : statusOf(this.id);
     const { messages, bytes, maxBytes } = typeof status === 'number' ? ({} as Partial<Status>) : status;
-    return { key: keyName(this.key), id: this.id, ...(messages === undefined ? {} : { messages, bytes, maxBytes }) };
+    return { ...super.details(), ...(messages === undefined ? {} : { messages, bytes, maxBytes }) };
   }
 }

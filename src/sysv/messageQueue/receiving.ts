@@ -8,7 +8,7 @@ import { MAY_BLOCK } from '../../core/transfer.js';
 import { type Awaited, checkSignal, checkTimeout, pend, type WaitOptions, type WaitOwner } from '../../core/wait.js';
 import { ReceiveLane } from './lane.js';
 import type { Selection } from './selection.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 
 const { incoming } = rooms;
 const EMPTY = 0;

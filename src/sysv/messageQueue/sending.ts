@@ -19,7 +19,7 @@ import { Departure } from './departure.js';
 import { SendLane } from './lane.js';
 import { checkMessageType } from './selection.js';
 import { maxBytesOf } from './status.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 
 const { outgoing } = rooms;
 

@@ -2,6 +2,8 @@
 import { native } from '../../sys/index.js';
 import { checkInteger, checkOptions } from '../../core/arguments.js';
 import { checkOwnerChanges, type Owner, OWNER_CHANGES, type OwnerChanges } from '../owner.js';
+import type { Kind } from '../kind.js';
+import { identityOf, moment, some } from '../status.js';
 
 /** A queue as IPC_STAT of msgctl(2) shows it. */
 export interface Status extends Owner {
@@ -33,8 +35,6 @@ export interface Changes extends OwnerChanges {
 
 const fields = new BigInt64Array(14);
 const field = (index: number): number => Number(fields[index]);
-const some = (value: number): number | undefined => (value === 0 ? undefined : value);
-const moment = (seconds: number): Date | undefined => (seconds === 0 ? undefined : new Date(seconds * 1000));
 
 /** Checks `maxBytes`. */
 export function checkMaxBytes(maxBytes: unknown): asserts maxBytes is number {
@@ -53,13 +53,7 @@ export function statusOf(id: number): Status | number {
   const result = native().msgctlStat(id, fields);
   if (result < 0) return result;
   return {
-    key: field(5),
-    id,
-    uid: field(0),
-    gid: field(1),
-    creatorUid: field(2),
-    creatorGid: field(3),
-    mode: field(4),
+    ...identityOf(id, fields),
     messages: field(6),
     bytes: field(7),
     maxBytes: field(8),
@@ -76,3 +70,15 @@ export function maxBytesOf(id: number): number {
   const result = native().msgctlStat(id, fields);
   return result < 0 ? result : field(8);
 }
+
+/** Queues among the System V objects. */
+export const QUEUES: Kind = {
+  prefix: 'msg',
+  noun: 'queue',
+  find: (key) => native().msgget(key, 0),
+  keyOf: (id) => {
+    const result = native().msgctlStat(id, fields);
+    return result < 0 ? result : field(5);
+  },
+  remove: (id) => native().msgctlRemove(id),
+};

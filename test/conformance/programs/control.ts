@@ -42,7 +42,12 @@ export async function serve(verbs: Verbs): Promise<void> {
       socket.unref();
     },
     exit: () => process.exit(0),
-    descriptors: async () => (await import('../../support/descriptors.js')).countDescriptors(),
+    descriptors: async () => {
+      const { countDescriptors, openWaiting } = await import('../../support/descriptors.js');
+      // Whether an end needs a thread depends on who is first: what that leaves open is there from the first count on.
+      await openWaiting();
+      return countDescriptors();
+    },
     ...verbs,
   };
   // What opening an end needs is loaded before it is asked for: from then on it waits for nothing but its peer.

@@ -1,10 +1,12 @@
 /** The endpoints that the suite runs over, and how two programs meet there. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Traits } from '../../../src/channel/index.js';
+import { anonymous } from '../../../src/mmap/index.js';
 import * as mq from '../../../src/mq/index.js';
 import * as pipe from '../../../src/pipe/index.js';
-import { messageQueue } from '../../../src/sysv/index.js';
+import { messageQueue, sharedMemory } from '../../../src/sysv/index.js';
 import { randomName, temporaryFolder } from '../../support/folder.js';
 import { type Peer, startChild, startUnrelated, type Test } from './peer.js';
 
@@ -56,6 +58,8 @@ export const TRAITS: Record<string, Traits> = {
   msgq: { connected: false, retains: true, bounded: true, multiSender: true },
   shm: { connected: true, retains: false, bounded: true, multiSender: false },
   posixshm: { connected: true, retains: false, bounded: true, multiSender: false },
+  mmap: { connected: true, retains: false, bounded: true, multiSender: false },
+  sysvshm: { connected: true, retains: false, bounded: true, multiSender: false },
 };
 
 /** A place with a name: the programs are strangers to each other. */
@@ -244,5 +248,57 @@ export const posixshm = way('posixshm', {
     const name = randomName('conformance');
     const remains = (): string[] => readdirSync('/dev/shm').filter((found) => found.includes(name));
     return named(t, () => `posixshm:/${name}${options}`, remains);
+  },
+});
+
+/** A ring in a mapped file. */
+export const mmapFile = way('mmap', {
+  exclusive: ['sender', 'receiver'],
+  place: (t, options = '') => named(t, (folder) => `mmap:${join(folder, 'ring')}${options}`, others),
+});
+
+/** What of a key is still there, in each of the lists of /proc/sysvipc. */
+function keysLeft(key: number): string[] {
+  return ['shm', 'sem'].filter((kind) =>
+    readFileSync(`/proc/sysvipc/${kind}`, 'utf8')
+      .split('\n')
+      .some((line) => Number.parseInt(line, 10) >>> 0 === key),
+  );
+}
+
+/** A ring in a System V segment. */
+export const systemVSegment = way('sysvshm', {
+  exclusive: ['sender', 'receiver'],
+  place: (t, options = '') => {
+    const { key } = sharedMemory.create('random', { size: 1 });
+    sharedMemory.remove(key);
+    t.after(() => {
+      const name = `0x${key.toString(16)}`;
+      for (const kind of keysLeft(key)) execFileSync('ipcrm', [kind === 'shm' ? '-M' : '-S', name]);
+    });
+    return named(
+      t,
+      () => `sysvshm:0x${key.toString(16)}${options}`,
+      () => keysLeft(key),
+    );
+  },
+});
+
+/** A ring in anonymous memory that two siblings inherit. */
+export const anonymousMemory = way('fd', {
+  name: 'fd: with memory',
+  named: false,
+  exclusive: ['sender', 'receiver'],
+  place: (t) => {
+    const folder = temporaryFolder(t);
+    const memory = anonymous(1024 + (1 << 20));
+    t.after(() => memory.close());
+    return {
+      senderUrl: 'fd:3',
+      receiverUrl: 'fd:3',
+      folder,
+      start: async (program, env) => startChild(t, folder, program, ['fd:3', 'fd:3'], [memory.fd], env),
+      remains: () => [],
+    };
   },
 });

@@ -1,0 +1,81 @@
+/**
+ * `mmap:/path`: a ring in a mapped file, for two processes that share nothing but its path. As `posixshm:`, in any folder: whoever
+ * comes first makes the file, complete, and who leaves last removes it. A symbolic link there is not followed.
+ */
+import { constants } from 'node:fs';
+import { native } from '../../sys/index.js';
+import { makeComplete } from '../../core/complete.js';
+import { argumentError, check, IpcError } from '../../core/errors.js';
+import { isKind, kindOf, namesDescriptor, statusOf } from '../../core/files.js';
+import { DescriptorHandle } from '../../core/handle.js';
+import { openOrMake } from '../../core/named.js';
+import { descriptor } from '../../mmap/index.js';
+import { FileLocks } from '../ring/locks.js';
+import { formatRing, ringBytes } from '../ring/memory.js';
+import { checkOwner, type Found, namedEndpoint } from '../ring/named.js';
+import type { EndpointUrl } from '../url.js';
+
+class RingFile extends DescriptorHandle {
+  readonly path: string;
+
+  constructor(fd: number, path: string) {
+    super(fd, `the file ${path}`);
+    this.path = path;
+  }
+
+  describe(): string {
+    return `the file ${this.path}`;
+  }
+}
+
+function open(path: string): RingFile {
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = new RingFile(check(native().open(path, flags, 0), 'open', { path }), path);
+  const { mode } = statusOf(file.fd, { path });
+  if (isKind(mode, constants.S_IFREG)) return file;
+  file.close();
+  throw new IpcError({ code: 'EINVAL', syscall: 'open', path, message: `${kindOf(mode)} is no place for a ring` });
+}
+
+function make(path: string, capacity: number): RingFile {
+  const fd = makeComplete({
+    path,
+    size: ringBytes(capacity),
+    mode: 0o600,
+    subject: { path },
+    syscall: 'open',
+    prepare: (made) => {
+      using memory = descriptor(made, {}, { path });
+      formatRing(memory, capacity);
+    },
+  });
+  return new RingFile(fd, path);
+}
+
+function find(url: EndpointUrl, capacity: number): Found {
+  const path = url.rest;
+  if (path === '') {
+    throw argumentError(`${url.href}: mmap: is followed by a path, like mmap:/tmp/ring`, 'ERR_INTERPROC_URL');
+  }
+  const file = openOrMake(
+    () => open(path),
+    () => make(path, capacity),
+  );
+  try {
+    checkOwner(statusOf(file.fd).uid, url);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return {
+    locks: new FileLocks(file.fd),
+    replaceable: true,
+    memory: () => descriptor(file.fd, {}, { path }),
+    isNamed: () => namesDescriptor(path, file.fd),
+    unlink: () => void check(native().unlink(path), 'unlink', { path }),
+    close: () => file.close(),
+  };
+}
+
+/** Rings in mapped files, as a channel. */
+export const endpoint = namedEndpoint(find);

@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SCHEMES } from '../../src/channel/index.js';
+import { conformance } from './suite.js';
+import { anonymousMemory } from './support/ways.js';
+
+conformance(anonymousMemory);
+
+test('the way of this file is one of the schemes that a URL can have', () => {
+  const scheme = anonymousMemory.scheme;
+  assert.ok(SCHEMES.includes(scheme), scheme);
+});
