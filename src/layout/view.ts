@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 import { codecOf } from './codec.js';
 import { isArray, isAtomic, isNumbers, isStruct } from './kinds.js';
-import { liveProperty, readOnlyProperty, slotName } from './properties.js';
+import { carefulProperty, liveProperty, readOnlyProperty, slotName } from './properties.js';
 import type { Cell, LiveRegion, ReadOnlyRegion, Region } from './region.js';
 import type { PlacedField, Struct } from './struct.js';
 
@@ -128,6 +128,24 @@ interface Classes {
 const canMove = ({ kind }: PlacedField): boolean =>
   isStruct(kind) || isAtomic(kind) || (isArray(kind) && !isNumbers(kind));
 
+let isCareful = false;
+/** The prototypes with properties that take no care. */
+const fast: { readonly struct: Struct; readonly prototype: object }[] = [];
+
+/**
+ * From the first time on that a mapping goes away under views, the properties look what a DataView's error means. Before that it can mean
+ * nothing else than a wrong value.
+ */
+function beCareful(): void {
+  isCareful = true;
+  for (const { struct, prototype } of fast.splice(0)) {
+    for (const field of struct.fields) {
+      const property = Object.getOwnPropertyDescriptor(prototype, field.name) as PropertyDescriptor;
+      Object.defineProperty(prototype, field.name, carefulProperty(field, property));
+    }
+  }
+}
+
 function liveClass(struct: Struct, kept: readonly PlacedField[]): Class<LiveView, LiveRegion> {
   const Own = class extends LiveView {
     constructor(region: LiveRegion, at: number) {
@@ -135,8 +153,10 @@ function liveClass(struct: Struct, kept: readonly PlacedField[]): Class<LiveView
     }
   };
   for (const field of struct.fields) {
-    Object.defineProperty(Own.prototype, field.name, liveProperty(field, kept.indexOf(field)));
+    const property = liveProperty(field, kept.indexOf(field));
+    Object.defineProperty(Own.prototype, field.name, isCareful ? carefulProperty(field, property) : property);
   }
+  if (!isCareful) fast.push({ struct, prototype: Own.prototype });
   return Own;
 }
 
@@ -181,5 +201,6 @@ export function viewAt(struct: Struct, region: Region, at: number): LiveView | R
   }
   if (region.readOnly) return new made[region.cell === undefined ? 'readOnly' : 'readOnlyMoving'](region, at);
   region.use();
+  if (region.mapping !== undefined) region.mapping.whenDetached = beCareful;
   return new made[region.cell === undefined ? 'live' : 'liveMoving'](region, at);
 }

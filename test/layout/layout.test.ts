@@ -96,16 +96,14 @@ test('every scalar is stored little-endian in its width, at both ends of its ran
   assert.equal(view.no, true, 'any byte but 0 is true, as for C');
 });
 
-test('a scalar is stored as a DataView would store it; a value that it would refuse is refused by name', () => {
-  const One = layout({ small: 'u8', big: 'i64' });
-  const view = One.view(new ArrayBuffer(16));
+test('a scalar is stored as a DataView stores it, and refuses what that refuses', () => {
+  const One = layout({ small: 'u8', wide: 'i16', big: 'i64', flag: 'bool' });
+  const view = One.view(new ArrayBuffer(One.byteLength));
   view.small = 257;
-  assert.equal(view.small, 1);
-  assert.throws(() => (view.big = 5 as never), {
-    ...ARGUMENT,
-    message: /^big cannot be set to 5: Cannot convert 5 to a BigInt/,
-  });
-  assert.throws(() => (view.small = 5n as never), { ...ARGUMENT, message: /^small cannot be set to 5n/ });
+  view.wide = 0x18000;
+  assert.deepEqual([view.small, view.wide], [1, -0x8000]);
+  assert.throws(() => (view.big = 5 as never), { name: 'TypeError', message: /Cannot convert 5 to a BigInt/ });
+  assert.throws(() => (view.small = 5n as never), { name: 'TypeError', message: /BigInt/ });
   const why = new Error('not today');
   const hostile = {
     valueOf(): never {
@@ -116,6 +114,11 @@ test('a scalar is stored as a DataView would store it; a value that it would ref
     () => (view.small = hostile as never),
     (error) => error === why,
   );
+  assert.deepEqual(One.toObject(view), { small: 1, wide: -0x8000, big: 0n, flag: false });
+  assert.throws(() => One.assign(view, { small: 257 }), {
+    ...RANGE,
+    message: /small must be .* from 0 to 255, got 257/,
+  });
 });
 
 test('text is UTF-8 with NULs behind it; what does not fit is refused, never cut', () => {

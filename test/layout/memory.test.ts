@@ -116,12 +116,39 @@ test('a view of memory that was protected, resized or transferred since says so,
   mapping.protect('read-write');
   All.view(mapping).id = 6;
   assert.equal(reading.id, 6);
+  assert.throws(() => view.at.x, CLOSED);
+  assert.throws(() => view.tail, CLOSED);
+});
+
+test('a buffer that was transferred away under a view is an error in every field', () => {
   const buffer = new ArrayBuffer(All.byteLength);
   const moved = All.view(buffer);
+  const calls = { ...readsOf(moved), ...writesOf(moved) };
   structuredClone(buffer, { transfer: [buffer] });
-  assert.throws(() => moved.id, CLOSED);
-  assert.throws(() => moved.tail, CLOSED);
-  assert.throws(() => moved.ready.load(), CLOSED);
+  for (const [name, call] of Object.entries(calls)) {
+    if (name !== 'raw' && name !== 'tail') assert.throws(call, /detached|closed/, name);
+  }
+});
+
+test('views of other layouts, made before and after, go on when a mapping goes away under one', () => {
+  const Other = layout({ low: 'i8', high: 'f64', tail: array('f32', 2), at: Point }, { name: 'Other' });
+  const before = Other.view(new ArrayBuffer(Other.byteLength));
+  before.high = 1.5;
+  const mapping = mmap.anonymous(4096);
+  const gone = Point.view(mapping);
+  mapping.close();
+  assert.throws(() => gone.x, CLOSED);
+  assert.throws(() => (gone.x = 1), CLOSED);
+  using another = mmap.anonymous(4096);
+  const Later = layout({ low: 'i16', tail: array('u8', 3) });
+  const after = Later.view(another);
+  before.low = -1;
+  before.at.y = 2;
+  before.tail[1] = 3;
+  after.low = -2;
+  after.tail[2] = 4;
+  assert.deepEqual(Other.toObject(before), { low: -1, high: 1.5, tail: [0, 3], at: { x: 0, y: 2 } });
+  assert.deepEqual(Later.toObject(after), { low: -2, tail: [0, 0, 4] });
 });
 
 test('memory that is only for reading is copied out of by every getter, and refused by every setter', (t) => {
@@ -323,7 +350,7 @@ test('more nested fields than have getters of their own go the same ways', () =>
   assert.equal(data.getInt32(12 * 16 + 11 * 8, true), 11);
   mapping.close();
   assert.throws(() => view.n11, CLOSED);
-  assert.throws(() => view.p11, CLOSED);
+  assert.throws(() => (view.p11 as { x: number }).x, CLOSED);
 });
 
 test('the operations on an atomic field are those of Atomics, and give what was there before', () => {
