@@ -126,7 +126,7 @@ const NUMBERS = {
 } as const;
 
 /** The elements of what has exactly `length` of them in order. */
-function elementsOf(name: string, value: unknown, length: number): unknown[] {
+export function elementsOf(name: string, value: unknown, length: number): unknown[] {
   if (!Array.isArray(value) && !types.isTypedArray(value) && !(value instanceof FieldArray)) {
     throw argumentError(`${name} must be an array of ${length}, got ${shown(value)}`);
   }

@@ -1,8 +1,7 @@
 /** Arrays of what is no number: texts, booleans, atomics, structs, arrays. */
 import { inspect } from 'node:util';
 import { checkInteger } from '../core/arguments.js';
-import type { Codec } from './codec.js';
-import { codecOf } from './codec.js';
+import { type Codec, codecOf, elementsOf } from './codec.js';
 import { type Cursor, cursorOver } from './cursor.js';
 import { type LiveRegion, movedIn, type Region, readOnlyError } from './region.js';
 import type { Struct } from './struct.js';
@@ -74,12 +73,11 @@ export class FieldArray<V, P = V> implements Iterable<V> {
     return this.#region;
   }
 
-  /** Stores exactly `length` values; all are checked first. */
-  assign(values: ArrayLike<P> | FieldArray<V, P>): void {
-    const taken = Array.from(values as ArrayLike<P> & Iterable<P>, (value, index) =>
+  /** Stores exactly `length` values, of an array or another `FieldArray`; all are checked first. */
+  assign(values: readonly P[] | FieldArray<V, P>): void {
+    const taken = elementsOf(this.#name, values, this.length).map((value, index) =>
       this.#codec.take(`${this.#name}[${index}]`, value),
     );
-    checkInteger(`the number of values for ${this.#name}`, taken.length, this.length, this.length);
     const region = this.#writable();
     for (const [index, value] of taken.entries()) this.#codec.store(region, this.#placeOf(index), value);
   }

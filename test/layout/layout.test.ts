@@ -220,7 +220,7 @@ test('an array of anything else has get and set, and refuses places that it does
   }
   assert.throws(() => view.words.get('0' as never), ARGUMENT);
   assert.throws(() => view.words.set(0, 'abcde'), { ...RANGE, message: /^words\[0\] has room for 4/ });
-  assert.throws(() => view.words.assign(['x', 'y']), { ...RANGE, message: /number of values for words/ });
+  assert.throws(() => view.words.assign(['x', 'y']), { ...RANGE, message: 'words has 3 elements, and 2 were given' });
   assert.throws(() => view.words.assign(['x', 'y', 'too long']), { ...RANGE, message: /^words\[2\]/ });
   assert.deepEqual(view.words.toArray(), ['a', 'b', 'c'], 'nothing is stored if one cannot be');
 });

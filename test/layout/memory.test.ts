@@ -104,7 +104,7 @@ test('after close every field, and what was taken from one before, is ERR_INTERP
   assert.equal(inspect(view), 'All (closed)');
 });
 
-test('a view of memory that was protected, resized or transferred since says so, and a new one can be made', () => {
+test('a view of memory that was protected since says so, and a new one can be made', () => {
   using mapping = mmap.anonymous(4096, { shared: false });
   const view = All.view(mapping);
   view.id = 5;
@@ -118,6 +118,19 @@ test('a view of memory that was protected, resized or transferred since says so,
   assert.equal(reading.id, 6);
   assert.throws(() => view.at.x, CLOSED);
   assert.throws(() => view.tail, CLOSED);
+});
+
+test('a view of a mapping that was resized since says so', (t) => {
+  const object = newMemory(t, 8192);
+  using mapping = object.map({ length: 4096 });
+  const small = All.view(mapping);
+  small.id = 6;
+  mapping.resize(8192);
+  assert.throws(() => small.id, CLOSED);
+  assert.throws(() => small.ready.add(1), CLOSED);
+  const large = All.view(mapping, 8000);
+  large.id = 8;
+  assert.deepEqual([All.view(mapping).id, large.id], [6, 8]);
 });
 
 test('a buffer that was transferred away under a view is an error in every field', () => {

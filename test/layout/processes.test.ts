@@ -1,9 +1,12 @@
 /** Layouts between processes: of Node.js and of C. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import * as mmap from '../../src/mmap/index.js';
 import * as shm from '../../src/shm/index.js';
 import { countUp, Shared, SharedObject } from '../fixtures/layout-shared.js';
 import { memoryName } from '../shm/support.js';
@@ -41,6 +44,23 @@ test('two processes read what the other has written, and atomic fields that both
     tail: [4, 3, 2, 1],
     slots: [0, 2 * ROUNDS, 0],
   });
+});
+
+test('a worker that attaches to a mapping counts together with this thread', async () => {
+  using mapping = mmap.anonymous(SharedObject.byteLength);
+  SharedObject.format(mapping);
+  const shared = SharedObject.open(mapping);
+  shared.question = 'from the other thread';
+  const file = new URL('../fixtures/layout-worker.js', import.meta.url);
+  const worker = new Worker(file, { workerData: { handle: mapping.handle(), rounds: ROUNDS, bit: 3 } });
+  const answer = once(worker, 'message');
+  while (shared.started.load() < 1) await new Promise(setImmediate);
+  shared.started.add(1);
+  countUp(shared, ROUNDS, 4);
+  assert.deepEqual(await answer, ['from the other thread']);
+  await once(worker, 'exit');
+  const { i32, u64, bits } = Shared.toObject(shared);
+  assert.deepEqual([i32, u64, bits], [2 * ROUNDS, 2n * ROUNDS_OF_BIG * 0x1_0000_0001n, 0]);
 });
 
 test('atomic fields count together with a C program that has the header', async (t) => {
