@@ -44,6 +44,12 @@ function scalarBytes(kind: Scalar, value: unknown): Buffer {
   return bytes;
 }
 
+/** How many elements a field has in each dimension, outermost first; texts and bytes are arrays, too. */
+export function shapeOf(kind: Kind): number[] {
+  if (typeof kind === 'string' || !('kind' in kind) || kind.kind === 'atomic') return [];
+  return kind.kind === 'array' ? [kind.length, ...shapeOf(kind.of)] : [kind.length];
+}
+
 /** One statement, or a loop of them, for each leaf below `place`. `macro` is GET or PUT. */
 function statements(kind: Kind, place: string, depth: number): string {
   if (typeof kind === 'string') {
@@ -190,9 +196,15 @@ def put(kind, holder, key, leaves):
     else: setattr(holder, key, value)
 
 classes, written_by_us, our_leaves, written_by_c, c_leaves, to_write, leaves_to_write = sys.argv[1:]
-names, offsets = json.load(open(classes + '.json'))
+names, offsets, shapes = json.load(open(classes + '.json'))
 scope = {}
 exec(compile(open(classes).read(), classes, 'exec'), scope)
+
+def shape(kind):
+    return [kind._length_] + shape(kind._type_) if issubclass(kind, ctypes.Array) else []
+for name, want in zip(names, shapes):
+    got = {field: shape(kind) for field, kind in scope[name]._fields_}
+    if got != want: fault(name, got, want)
 
 for memory, leaves in ((written_by_us, our_leaves), (written_by_c, c_leaves)):
     bytes_, leaves = bytearray(open(memory, 'rb').read()), Leaves(leaves)

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import type { Kind, Layout, PlainOf, Fields } from '../../src/layout/index.js';
 import { temporaryFolder } from '../support/folder.js';
 import { peer } from '../support/skips.js';
-import { cMain, cSource, leavesOf, PYTHON } from './peers.js';
+import { cMain, cSource, leavesOf, PYTHON, shapeOf } from './peers.js';
 import { Maker } from './random.js';
 
 const LAYOUTS = 1000;
@@ -180,10 +180,11 @@ describe(`1,000 layouts at random (${seenAs})`, () => {
     assert.equal(c.stdout, '0 faults\n', seenAs);
 
     writeFileSync(at('classes.py'), named.map(([name, one]) => one.toPython(name)).join('\n'));
-    writeFileSync(
-      at('classes.py.json'),
-      JSON.stringify([cases.map(({ name }) => name), cases.map(({ offset }) => offset)]),
+    const shapes = cases.map(({ one }) =>
+      Object.fromEntries(one.fields.map(({ name, kind }) => [name, shapeOf(kind)])),
     );
+    const facts = [cases.map(({ name }) => name), cases.map(({ offset }) => offset), shapes];
+    writeFileSync(at('classes.py.json'), JSON.stringify(facts));
     writeFileSync(at('peer.py'), PYTHON);
     const files = ['classes.py', 'ours', 'ours.leaves', 'c', 'c.leaves', 'python', 'python.leaves'];
     const python = await run('python3', [at('peer.py'), ...files.map(at)]);
