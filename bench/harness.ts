@@ -167,7 +167,9 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
     const report = await runOnce(commandOf(entry, contest.processors, settings.quick));
     const foreign = foreignLoad(used, (performance.now() - begun) / 1000);
     const after = apart && careful ? probe().placement : before;
-    const fate = before !== after ? 'moved' : careful && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
+    // What one process measures of both sides in turns is disturbed alike.
+    const alone = careful && report.beside === undefined;
+    const fate = before !== after ? 'moved' : alone && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
     settings.onRun?.(
       `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | work ${first.work.toFixed(2)} ns | ${fate} | ` +
         `${report.rate.toPrecision(4)} ${report.unit}${report.p50 === null ? '' : `, p50 ${report.p50.toFixed(2)} us`}`,
