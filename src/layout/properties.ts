@@ -1,111 +1,14 @@
-/**
- * The fields of a view as properties. Those of scalars are the fast way: one call of a DataView's method, in a function of 25 to
- * 31 bytes of bytecode: up to 27 V8 compiles it into its caller however many there are, and of larger ones 920 bytes. They are written out, since a function that looked its method
- * up by name would not be, and nothing may be added to them: see docs/design/layout.md.
- */
+/** The fields of a view as properties. */
 import { codecOf } from './codec.js';
+import { FIXED_SCALARS } from './fixedScalars.js';
 import { isNumbers } from './kinds.js';
+import { MOVING_SCALARS } from './movingScalars.js';
 import { readOnlyError } from './region.js';
 import type { PlacedField } from './struct.js';
-import type { Scalar } from './types.js';
 import { type LiveView, type Place, placeOf, type ReadOnlyView } from './view.js';
 
 type Getter = (this: LiveView | ReadOnlyView) => unknown;
 type Setter = (this: LiveView | ReadOnlyView, value: unknown) => void;
-type ScalarProperty = { get(this: LiveView): unknown; set(this: LiveView, value: never): void };
-
-// Small signed ones are stored by the method for unsigned ones, which stores the same bits: V8 of Node 24 compiles setInt8 and setInt16
-// so that their first call throws the code away, and then calls them (20 ns).
-const SCALAR_PROPERTIES: Readonly<Record<Scalar, (offset: number) => ScalarProperty>> = {
-  u8: (offset) => ({
-    get(this: LiveView) {
-      return this.getUint8(this['@base'] + offset);
-    },
-    set(this: LiveView, value: number) {
-      this.setUint8(this['@base'] + offset, value);
-    },
-  }),
-  i8: (offset) => ({
-    get(this: LiveView) {
-      return this.getInt8(this['@base'] + offset);
-    },
-    set(this: LiveView, value: number) {
-      this.setUint8(this['@base'] + offset, value);
-    },
-  }),
-  u16: (offset) => ({
-    get(this: LiveView) {
-      return this.getUint16(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setUint16(this['@base'] + offset, value, true);
-    },
-  }),
-  i16: (offset) => ({
-    get(this: LiveView) {
-      return this.getInt16(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setUint16(this['@base'] + offset, value, true);
-    },
-  }),
-  u32: (offset) => ({
-    get(this: LiveView) {
-      return this.getUint32(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setUint32(this['@base'] + offset, value, true);
-    },
-  }),
-  i32: (offset) => ({
-    get(this: LiveView) {
-      return this.getInt32(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setInt32(this['@base'] + offset, value, true);
-    },
-  }),
-  u64: (offset) => ({
-    get(this: LiveView) {
-      return this.getBigUint64(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: bigint) {
-      this.setBigUint64(this['@base'] + offset, value, true);
-    },
-  }),
-  i64: (offset) => ({
-    get(this: LiveView) {
-      return this.getBigInt64(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: bigint) {
-      this.setBigInt64(this['@base'] + offset, value, true);
-    },
-  }),
-  f32: (offset) => ({
-    get(this: LiveView) {
-      return this.getFloat32(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setFloat32(this['@base'] + offset, value, true);
-    },
-  }),
-  f64: (offset) => ({
-    get(this: LiveView) {
-      return this.getFloat64(this['@base'] + offset, true);
-    },
-    set(this: LiveView, value: number) {
-      this.setFloat64(this['@base'] + offset, value, true);
-    },
-  }),
-  bool: (offset) => ({
-    get(this: LiveView) {
-      return this.getUint8(this['@base'] + offset) !== 0;
-    },
-    set(this: LiveView, value: boolean) {
-      this.setUint8(this['@base'] + offset, value ? 1 : 0);
-    },
-  }),
-};
 
 /** What a view has made for its fields is in properties of these names; the first eight have getters of their own, since each is then one load. */
 export const slotName = (slot: number): `@${number}` => `@${slot}`;
@@ -167,11 +70,12 @@ function stored({ name, kind, offset }: PlacedField): Setter {
  * The property of a field of memory that can be written.
  *
  * @param slot where the view keeps what was made for the field; negative if it keeps nothing
+ * @param moves whether it is for views that move
  */
-export function liveProperty(field: PlacedField, slot: number): PropertyDescriptor {
+export function liveProperty(field: PlacedField, slot: number, moves: boolean): PropertyDescriptor {
   const property =
     typeof field.kind === 'string'
-      ? SCALAR_PROPERTIES[field.kind](field.offset)
+      ? (moves ? MOVING_SCALARS : FIXED_SCALARS)[field.kind](field.offset)
       : { get: slot < 0 ? shown(field) : kept(slot), set: stored(field) };
   return { ...property, configurable: true };
 }

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { codecOf } from './codec.js';
 import { isArray, isAtomic, isNumbers, isStruct } from './kinds.js';
 import { carefulProperty, liveProperty, readOnlyProperty, slotName } from './properties.js';
-import type { Cell, LiveRegion, ReadOnlyRegion, Region } from './region.js';
+import { type Cell, type LiveRegion, movedIn, type ReadOnlyRegion, type Region } from './region.js';
 import type { PlacedField, Struct } from './struct.js';
 
 /**
@@ -14,21 +14,24 @@ import type { PlacedField, Struct } from './struct.js';
  * compiled that into its caller nothing is left of it but the access, whatever other layouts the program has. See
  * docs/design/layout.md for what else was measured.
  *
- * `@base` is where the struct begins in the DataView: other than 0 in nested ones and in those that move. `@0`, `@1` and so on hold
- * what belongs to its fields: nested views, atomics, arrays. They are made with the view and never replaced, so V8 knows what each is. No
- * field can have these names.
+ * Its DataView begins where the struct does, and that of a view that moves where the region does: there `@base` is where the struct is now. `@0`, `@1` and
+ * so on hold what belongs to its fields: nested views, atomics, arrays. They are made with the view and never replaced, so V8 knows what
+ * each is. No field can have these names.
  */
 export class LiveView extends DataView<ArrayBufferLike> {
   declare '@base': number;
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: LiveRegion;
+  readonly #at: number;
 
-  constructor(struct: Struct, region: LiveRegion, base: number, kept: readonly PlacedField[]) {
-    super(region.buffer, region.start, region.length);
+  constructor(struct: Struct, region: LiveRegion, at: number, kept: readonly PlacedField[]) {
+    if (region.cell === undefined) super(region.buffer, region.start + at, struct.byteLength);
+    else super(region.buffer, region.start, region.length);
     this.#struct = struct;
     this.#region = region;
-    fill(this, region, base, kept);
+    this.#at = at;
+    fill(this, region, at, kept);
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -36,21 +39,22 @@ export class LiveView extends DataView<ArrayBufferLike> {
   }
 
   static placeOf(view: LiveView): Place {
-    return { struct: view.#struct, region: view.#region, at: view['@base'] };
+    return { struct: view.#struct, region: view.#region, at: view.#at + movedIn(view.#region) };
   }
 }
 
 /** A view of memory that is only for reading: each getter copies, each setter throws. */
 export class ReadOnlyView {
-  declare '@base': number;
   [slot: `@${number}`]: unknown;
   readonly #struct: Struct;
   readonly #region: ReadOnlyRegion;
+  readonly #at: number;
 
-  constructor(struct: Struct, region: ReadOnlyRegion, base: number, kept: readonly PlacedField[]) {
+  constructor(struct: Struct, region: ReadOnlyRegion, at: number, kept: readonly PlacedField[]) {
     this.#struct = struct;
     this.#region = region;
-    fill(this, region, base, kept);
+    this.#at = at;
+    fill(this, region, at, kept);
   }
 
   [inspect.custom](_depth: number, options: object): string {
@@ -58,7 +62,7 @@ export class ReadOnlyView {
   }
 
   static placeOf(view: ReadOnlyView): Place {
-    return { struct: view.#struct, region: view.#region, at: view['@base'] };
+    return { struct: view.#struct, region: view.#region, at: view.#at + movedIn(view.#region) };
   }
 }
 
@@ -74,16 +78,13 @@ const BASE_OF_MOVING = {
   },
 };
 
-function fill(view: LiveView | ReadOnlyView, region: Region, base: number, kept: readonly PlacedField[]): void {
-  if (region.cell === undefined) {
-    Object.defineProperty(view, '@base', { value: base });
-  } else {
-    Object.defineProperty(view, '@start', { value: base });
-    Object.defineProperty(view, '@cell', { value: region.cell });
-  }
+function fill(view: LiveView | ReadOnlyView, region: Region, at: number, kept: readonly PlacedField[]): void {
   for (const [slot, { name, kind, offset }] of kept.entries()) {
-    Object.defineProperty(view, slotName(slot), { value: codecOf(kind).show(region, base + offset, name) });
+    Object.defineProperty(view, slotName(slot), { value: codecOf(kind).show(region, at + offset, name) });
   }
+  if (region.readOnly || region.cell === undefined) return;
+  Object.defineProperty(view, '@start', { value: at });
+  Object.defineProperty(view, '@cell', { value: region.cell });
 }
 
 /** What a view is of, and where it stands. */
@@ -116,12 +117,11 @@ function shownView(view: LiveView | ReadOnlyView, options: object): string {
 
 type Class<V, R> = new (region: R, at: number) => V;
 
-/** The classes of a layout, for each sort of memory one of views that stay and one of those that move. */
+/** The classes of a layout; for memory that can be written one of views that stay and one of those that move. */
 interface Classes {
   readonly live: Class<LiveView, LiveRegion>;
   readonly liveMoving: Class<LiveView, LiveRegion>;
   readonly readOnly: Class<ReadOnlyView, ReadOnlyRegion>;
-  readonly readOnlyMoving: Class<ReadOnlyView, ReadOnlyRegion>;
 }
 
 /** Whether there is an accessor for the field that can go with a view that moves. */
@@ -146,14 +146,14 @@ function beCareful(): void {
   }
 }
 
-function liveClass(struct: Struct, kept: readonly PlacedField[]): Class<LiveView, LiveRegion> {
+function liveClass(struct: Struct, kept: readonly PlacedField[], moves: boolean): Class<LiveView, LiveRegion> {
   const Own = class extends LiveView {
     constructor(region: LiveRegion, at: number) {
       super(struct, region, at, kept);
     }
   };
   for (const field of struct.fields) {
-    const property = liveProperty(field, kept.indexOf(field));
+    const property = liveProperty(field, kept.indexOf(field), moves);
     Object.defineProperty(Own.prototype, field.name, isCareful ? carefulProperty(field, property) : property);
   }
   if (!isCareful) fast.push({ struct, prototype: Own.prototype });
@@ -176,13 +176,11 @@ function makeClasses(struct: Struct): Classes {
   const movable = struct.fields.filter(canMove);
   const all = struct.fields.filter((field) => canMove(field) || isNumbers(field.kind));
   const made = {
-    live: liveClass(struct, all),
-    liveMoving: liveClass(struct, movable),
+    live: liveClass(struct, all, false),
+    liveMoving: liveClass(struct, movable, true),
     readOnly: readOnlyClass(struct, movable),
-    readOnlyMoving: readOnlyClass(struct, movable),
   };
   Object.defineProperty(made.liveMoving.prototype, '@base', BASE_OF_MOVING);
-  Object.defineProperty(made.readOnlyMoving.prototype, '@base', BASE_OF_MOVING);
   return made;
 }
 
@@ -199,7 +197,7 @@ export function viewAt(struct: Struct, region: Region, at: number): LiveView | R
     made = makeClasses(struct);
     classes.set(struct, made);
   }
-  if (region.readOnly) return new made[region.cell === undefined ? 'readOnly' : 'readOnlyMoving'](region, at);
+  if (region.readOnly) return new made.readOnly(region, at);
   region.use();
   if (region.mapping !== undefined) region.mapping.whenDetached = beCareful;
   return new made[region.cell === undefined ? 'live' : 'liveMoving'](region, at);
