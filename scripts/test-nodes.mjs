@@ -22,6 +22,7 @@ const SUITES = [
   'shm',
   'mmap',
   'futex',
+  'layout',
 ].map((folder) => `dist/test/${folder}`);
 
 /** The program of that version, fetched if it is not there. */
