@@ -48,6 +48,8 @@ export interface Sink {
   claim?(length: number): Uint8Array | undefined;
   /** The claimed room is a message of its first `length` bytes. */
   commit?(length: number): void;
+  /** This side cannot go on, and its user may not have closed it yet: the other side is not to wait for it. */
+  broken?(): void;
   /** Gives everything back; `ended` tells whether the end mark was published. */
   release(ended: boolean): void | Promise<void>;
 }
@@ -70,6 +72,8 @@ export interface Source {
   whenReadable: Wait;
   /** Blocks this thread until then, at most this long. */
   waitReadable(timeoutMs: number): void;
+  /** This side cannot go on, and its user may not have closed it yet: the other side is not to wait for it. */
+  broken?(): void;
   /** Gives everything back; `ended` tells whether the end was reached. */
   release(ended: boolean): void | Promise<void>;
 }

@@ -180,6 +180,7 @@ export class Receiver extends ChannelEnd {
     if (this.#failure === undefined) {
       this.#failure = why;
       this.closing.fail(why);
+      this.#source.broken?.();
     }
     return this.#failure;
   }

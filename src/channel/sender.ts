@@ -225,6 +225,7 @@ export class Sender extends ChannelEnd {
     if (this.#failure !== undefined) return;
     this.#shut(why);
     this.closing.fail(why);
+    this.#sink.broken?.();
   }
 
   /** Told by the mechanism that nobody receives any more. A receiver may leave once it can have had the end. @internal */

@@ -75,7 +75,7 @@ function failure(result: Result, syscall: string, pid: number): Error {
  */
 export function readMemory(pid: number, address: number | bigint, length: number): Uint8Array;
 /**
- * Copies several ranges, one array for each, in their order; each is shorter than asked, down to nothing, where it cannot be read to its
+ * Copies several ranges one after the other, one array for each; each is shorter than asked, down to nothing, where it cannot be read to its
  * end. Only if nothing of any can be read it is EFAULT.
  */
 export function readMemory(pid: number, ranges: readonly MemoryRange[]): Uint8Array[];

@@ -1,5 +1,6 @@
 /** How System V objects are found, made and removed by key and by id: the same rules for each kind. */
 import { checkInteger } from '../core/arguments.js';
+import { EIDRM, EINVAL, ENOENT } from '../core/errno.js';
 import { check, IpcError, systemError } from '../core/errors.js';
 import { openOrMake } from '../core/named.js';
 import { checkKey, checkPublicKey, IPC_PRIVATE, type Key, randomKey } from './key.js';
@@ -37,10 +38,12 @@ export function statusById<T>({ prefix }: Kind, id: number, statusOf: (id: numbe
   return status;
 }
 
-/** Removes the object with this key for everybody. */
+/** Removes the object with this key for everybody. One that somebody else has removed since it was found is not there. */
 export function removeByKey(kind: Kind, key: number): void {
   const checked = checkPublicKey(key);
   const subject = subjectOfKey(checked);
   const id = check(kind.find(checked), `${kind.prefix}get`, subject);
-  check(kind.remove(id), `${kind.prefix}ctl(IPC_RMID)`, subject);
+  const removed = kind.remove(id);
+  if (removed === -EINVAL || removed === -EIDRM) throw systemError(-ENOENT, `${kind.prefix}get`, subject);
+  check(removed, `${kind.prefix}ctl(IPC_RMID)`, subject);
 }

@@ -6,7 +6,7 @@ import * as shm from '../../src/shm/index.js';
 import { attempt, commandElsewhere } from '../support/elsewhere.js';
 import { until } from '../support/proc.js';
 import { type Program, start } from '../support/program.js';
-import { peer } from '../support/skips.js';
+import { canTrace, peer } from '../support/skips.js';
 
 const PAGE = 4096;
 
@@ -32,7 +32,7 @@ const content = (from: number, to: number): Uint8Array =>
 
 /** The victim, and where its memory is. */
 async function victim(t: TestContext): Promise<{ python: Program; pid: number; address: bigint } | undefined> {
-  if (!peer(t, 'python3')) return undefined;
+  if (!peer(t, 'python3') || !canTrace(t)) return undefined;
   // The version manager's shim would have another pid than the program.
   const python = start(t, 'python3', ['-c', `import os; print(os.getpid(), flush=True)\n${VICTIM}`]);
   const pid = Number(await python.line());
@@ -198,7 +198,7 @@ test('a process of another user is EPERM, and the hint says what it would take',
 });
 
 test('root reaches into the process of another user', async (t) => {
-  if (!peer(t, 'python3')) return;
+  if (!peer(t, 'python3') || !canTrace(t)) return;
   const words = commandElsewhere(t, ['/usr/bin/python3', '-c', VICTIM], { asNobody: true });
   if (words === undefined) return;
   const python = start(t, words[0] as string, words.slice(1));

@@ -3,6 +3,7 @@ import { ftruncateSync, readFileSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import * as mmap from '../../src/mmap/index.js';
 import * as shm from '../../src/shm/index.js';
+import { sharedMemory } from '../../src/sysv/index.js';
 import { openDescriptors } from '../support/descriptors.js';
 import { skip } from '../support/skips.js';
 
@@ -74,4 +75,38 @@ test('a fault in huge pages is caught, too', (t) => {
   assert.equal(bytes[HUGE + 5], 0);
   bytes[HUGE + 5] = 1;
   assert.throws(() => mapping.bytes, { code: 'ERR_INTERPROC_TRUNCATED' });
+});
+
+// Here, since the tests of a file run one after the other, and huge pages are the machine's.
+test('a System V segment of huge pages has the size that was asked for, reserves whole ones, and is detached whole', (t) => {
+  if (!withHugePages(t, 2)) return;
+  const [free, reserved] = [meminfo('HugePages_Free'), meminfo('HugePages_Rsvd')];
+  const size = HUGE + 5000;
+  using segment = sharedMemory.create('private', { size, hugePages: 'require' });
+  try {
+    assert.deepEqual([segment.size, segment.hugePages, segment.stat().size], [size, true, size]);
+    assert.equal(meminfo('HugePages_Rsvd'), reserved + 2);
+    const memory = segment.attach();
+    const readable = segment.attach({ access: 'read' });
+    memory.bytes[size - 1] = 7;
+    assert.deepEqual(readable.read(size - 1, 1), Uint8Array.of(7));
+    assert.equal(meminfo('HugePages_Free'), free - 1);
+    assert.equal(segment.stat().attached, 2);
+    memory.close();
+    readable.close();
+    assert.equal(segment.stat().attached, 0);
+    assert.equal(sharedMemory.fromId(segment.id).hugePages, undefined, 'the kernel does not tell');
+    const more = { size: HUGE * (free + 1) };
+    assert.throws(() => sharedMemory.create('private', { ...more, hugePages: 'require' }), {
+      code: 'ENOMEM',
+      syscall: 'shmget(SHM_HUGETLB)',
+      hint: /nr_hugepages/,
+    });
+    using ordinary = sharedMemory.create('private', { ...more, hugePages: true });
+    ordinary.remove();
+    assert.equal(ordinary.hugePages, false);
+  } finally {
+    segment.remove();
+  }
+  assert.deepEqual([meminfo('HugePages_Free'), meminfo('HugePages_Rsvd')], [free, reserved]);
 });

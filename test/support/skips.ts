@@ -38,6 +38,14 @@ export function peer(t: Skipped, program: string): boolean {
   return false;
 }
 
+/** Whether a child may be traced, as far as strace(1) can tell. If not, the test is skipped. */
+export function canTrace(t: Skipped): boolean {
+  const run = spawnSync('strace', ['-qq', 'true'], { stdio: 'ignore' });
+  if (run.error !== undefined || run.status === 0) return true;
+  skip(t, 'ptrace');
+  return false;
+}
+
 /** Whether a module of another language is there: whether this command succeeds. If not, the test is skipped, or fails in CI. */
 export function peerModule(t: Skipped, name: string, command: readonly [string, ...string[]]): boolean {
   if (spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0) return true;

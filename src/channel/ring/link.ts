@@ -11,6 +11,8 @@ export interface Link {
   peerAlive(): boolean;
   /** Calls back once, as soon as the other side no longer holds its end. */
   whenPeerGone(gone: () => void): void;
+  /** Lets the other side see that nobody has this end any more, though it is not given back yet. */
+  forsake?(): void;
   /** Gives everything back; `ended`: the end mark was published, or reached. */
   release(ended: boolean): void | Promise<void>;
 }

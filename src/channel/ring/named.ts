@@ -94,6 +94,11 @@ class TakenEnd {
     this.#stayAtExit = atExit(() => this.#leaveNow());
   }
 
+  /** Gives back the end alone. Who comes next finds a leftover. */
+  forsake(): void {
+    this.#found.locks.give(LOCK[this.#role]);
+  }
+
   /** The name is gone when this returns, unless somebody is just looking at it: then soon. */
   leave(): Promise<void> | undefined {
     this.#stayAtExit();
@@ -156,6 +161,11 @@ class LockLink implements Link {
       },
       () => undefined,
     );
+  }
+
+  /** Memory that was cut can wake nobody: the peer learns by the lock. */
+  forsake(): void {
+    if (!this.#released) this.#end.forsake();
   }
 
   async release(): Promise<void> {

@@ -160,6 +160,10 @@ export class RingSink implements Sink {
     if (!this.#link.peerAlive()) this.#gone = true;
   }
 
+  broken(): void {
+    this.#link.forsake?.();
+  }
+
   release(ended: boolean): void | Promise<void> {
     return this.#link.release(ended);
   }

@@ -253,6 +253,10 @@ export class RingSource implements Source {
     if (!this.#link.peerAlive()) this.#gone = true;
   }
 
+  broken(): void {
+    this.#link.forsake?.();
+  }
+
   release(ended: boolean): void | Promise<void> {
     return this.#link.release(ended);
   }
