@@ -128,9 +128,20 @@ interface Classes {
 const canMove = ({ kind }: PlacedField): boolean =>
   isStruct(kind) || isAtomic(kind) || (isArray(kind) && !isNumbers(kind));
 
+const classes = new WeakMap<Struct, Classes>();
+
 let isCareful = false;
-/** The prototypes with properties that take no care. */
-const fast: { readonly struct: Struct; readonly prototype: object }[] = [];
+/** The layouts whose properties take no care; those that nobody has any more are dropped now and then. */
+let careless: WeakRef<Struct>[] = [];
+let manyCareless = 64;
+
+function rememberCareless(struct: Struct): void {
+  if (careless.length >= manyCareless) {
+    careless = careless.filter((reference) => reference.deref() !== undefined);
+    manyCareless = Math.max(64, 2 * careless.length);
+  }
+  careless.push(new WeakRef(struct));
+}
 
 /**
  * From the first time on that a mapping goes away under views, the properties look what a DataView's error means. Before that it can mean
@@ -138,10 +149,15 @@ const fast: { readonly struct: Struct; readonly prototype: object }[] = [];
  */
 function beCareful(): void {
   isCareful = true;
-  for (const { struct, prototype } of fast.splice(0)) {
-    for (const field of struct.fields) {
-      const property = Object.getOwnPropertyDescriptor(prototype, field.name) as PropertyDescriptor;
-      Object.defineProperty(prototype, field.name, carefulProperty(field, property));
+  for (const reference of careless.splice(0)) {
+    const struct = reference.deref();
+    const made = struct && classes.get(struct);
+    if (struct === undefined || made === undefined) continue;
+    for (const { prototype } of [made.live, made.liveMoving]) {
+      for (const field of struct.fields) {
+        const property = Object.getOwnPropertyDescriptor(prototype, field.name) as PropertyDescriptor;
+        Object.defineProperty(prototype, field.name, carefulProperty(field, property));
+      }
     }
   }
 }
@@ -156,7 +172,6 @@ function liveClass(struct: Struct, kept: readonly PlacedField[], moves: boolean)
     const property = liveProperty(field, kept.indexOf(field), moves);
     Object.defineProperty(Own.prototype, field.name, isCareful ? carefulProperty(field, property) : property);
   }
-  if (!isCareful) fast.push({ struct, prototype: Own.prototype });
   return Own;
 }
 
@@ -184,8 +199,6 @@ function makeClasses(struct: Struct): Classes {
   return made;
 }
 
-const classes = new WeakMap<Struct, Classes>();
-
 /**
  * A view of a struct at a place of a region.
  *
@@ -196,6 +209,7 @@ export function viewAt(struct: Struct, region: Region, at: number): LiveView | R
   if (made === undefined) {
     made = makeClasses(struct);
     classes.set(struct, made);
+    if (!isCareful) rememberCareless(struct);
   }
   if (region.readOnly) return new made.readOnly(region, at);
   region.use();

@@ -54,11 +54,12 @@ test('a worker that attaches to a mapping counts together with this thread', asy
   const file = new URL('../fixtures/layout-worker.js', import.meta.url);
   const worker = new Worker(file, { workerData: { handle: mapping.handle(), rounds: ROUNDS, bit: 3 } });
   const answer = once(worker, 'message');
+  const ended = once(worker, 'exit'); // it may be over before this thread has counted
   while (shared.started.load() < 1) await new Promise(setImmediate);
   shared.started.add(1);
   countUp(shared, ROUNDS, 4);
   assert.deepEqual(await answer, ['from the other thread']);
-  await once(worker, 'exit');
+  await ended;
   const { i32, u64, bits } = Shared.toObject(shared);
   assert.deepEqual([i32, u64, bits], [2 * ROUNDS, 2n * ROUNDS_OF_BIG * 0x1_0000_0001n, 0]);
 });
