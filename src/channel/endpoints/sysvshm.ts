@@ -41,7 +41,8 @@ function openLocks(key: number, url: EndpointUrl, subject: ErrorSubject): { id: 
     const [uid, creator, count] = [...fields].map(Number) as [number, number, number];
     checkOwners([uid, creator], url);
     if (count === LOCKS) return { id, made };
-    const message = `the key has a set of ${count} semaphores, and that of a ring has ${LOCKS}`;
+    const relation = count < LOCKS ? 'fewer' : 'more';
+    const message = `the key has a semaphore set of ${relation} than ${LOCKS} semaphores, which is none of a ring`;
     throw new IpcError({ code: 'EINVAL', syscall: 'semget', ...subject, message });
   }
 }
