@@ -119,7 +119,10 @@ test('sysvshm: semaphores of another program are refused and stay', async () => 
   const key = newKey();
   const id = native().semget(key, 5, IPC_CREAT | IPC_EXCL | 0o600);
   try {
-    await assert.rejects(channel.sender(`sysvshm:${key}`, { timeoutMs: 100 }), { code: 'EINVAL', message: /more than 3/ });
+    await assert.rejects(channel.sender(`sysvshm:${key}`, { timeoutMs: 100 }), {
+      code: 'EINVAL',
+      message: /more than 3/,
+    });
     assert.equal(native().semget(key, 0, 0), id);
   } finally {
     native().semctlRemove(id);
