@@ -123,8 +123,16 @@ static int take_slot(uint32_t first) {
   return -ENOMEM;
 }
 
+/* Whoever has taken the signal since, as process.on('SIGBUS') does, gets what is not ours from now on. */
+static void stay_on_top(void) {
+  struct sigaction now;
+  if (sigaction(SIGBUS, NULL, &now) < 0 || now.sa_sigaction == on_fault) return;
+  install();
+}
+
 int ip_guard(void *address, size_t length, uint32_t page) {
   pthread_once(&once, install);
+  stay_on_top();
   uint32_t first = atomic_load(&lowest);
   int slot = take_slot(first);
   if (slot < 0) slot = take_slot(0);

@@ -195,7 +195,7 @@ static napi_value memory_buffer(napi_env env, napi_callback_info info) {
     napi_value ignored;
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) == napi_ok && pending) napi_get_and_clear_last_exception(env, &ignored);
-    free(made);
+    /* `made` is not freed: whether the engine still calls its finalizer depends on where it failed. */
     return ip_result(env, status == napi_no_external_buffers_allowed ? -ENOTSUP : -EFBIG);
   }
   made->refused = false;
