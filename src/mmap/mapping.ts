@@ -410,7 +410,7 @@ export class Mapping extends Handle {
     return `${this.#what} of ${this.#byteLength} bytes`;
   }
 
-  protected release(): void {
+  protected onClose(): void {
     native().munmap(this.#native, this.#views?.buffer);
   }
 
