@@ -136,7 +136,8 @@ const HINTS: Record<string, string> = {
   'sem_open EEXIST': 'open() uses the semaphore that exists, openOrCreate() either, unlink() removes it',
   'sem_open ENOENT': 'no semaphore has this name; create() or openOrCreate() makes one',
   'sem_open EACCES': 'using a semaphore needs permission to read and to write its file in /dev/shm',
-  'sem_open ELOOP': 'what has this name in /dev/shm is a symbolic link, which is not followed: somebody may have planted it',
+  'sem_open ELOOP':
+    'what has this name in /dev/shm is a symbolic link, which is not followed: somebody may have planted it',
   'sem_open ENAMETOOLONG': 'a name has at most 251 bytes after its slash, and 241 where permits come back',
   'sem_unlink ENOENT': 'no semaphore has this name; it may have been removed already',
   'sem_unlink EACCES': 'only the owner of an object in /dev/shm, or root, removes it',

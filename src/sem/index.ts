@@ -13,10 +13,10 @@ import { Mapping } from '../mmap/index.js';
 import { native } from '../sys/index.js';
 import { checkOwner, type OwnerOptions, pathOf } from './name.js';
 import {
+  type CreateOptions,
   checkCreate,
   createAt,
   createNamed,
-  type CreateOptions,
   type NamedCreateOptions,
   openAt,
   openNamed,

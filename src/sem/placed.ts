@@ -4,7 +4,7 @@ import { makeComplete } from '../core/complete.js';
 import { argumentError, check, type ErrorSubject, IpcError, rangeError } from '../core/errors.js';
 import { descriptor, type Mapping } from '../mmap/index.js';
 import { native } from '../sys/index.js';
-import { openFile, type OwnerOptions, pathOf } from './name.js';
+import { type OwnerOptions, openFile, pathOf } from './name.js';
 import { MOST_VALUE, Semaphore } from './semaphore.js';
 
 /** Bytes of a semaphore. */

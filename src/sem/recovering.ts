@@ -27,7 +27,7 @@ import {
 } from '../core/wait.js';
 import { F_RDLCK, F_UNLCK, F_WRLCK, native } from '../sys/index.js';
 import { Changes } from './changes.js';
-import { openFile, type OwnerOptions, pathOf } from './name.js';
+import { type OwnerOptions, openFile, pathOf } from './name.js';
 
 /** How a semaphore whose permits come back is made. */
 export interface RecoveringOptions {
@@ -51,6 +51,8 @@ export interface RecoveringOpenOptions extends OwnerOptions {
 const MOST_PERMITS = 4096;
 /** Beyond all permits: whoever has the semaphore open holds a read lock there, so that the last is known. */
 const USERS = 2 ** 40;
+/** Whoever waits for a permit holds a read lock here: between one who gives and one who takes, nobody has it and somebody waits. */
+const WAITING = USERS + 1;
 const MOST_REMOVAL_MS = 1000;
 
 const trace = traceOf('sem');
@@ -101,6 +103,8 @@ export class RecoveringSemaphore extends DescriptorHandle {
   /** The bytes whose locks we hold: to the kernel, those are free for us. */
   readonly #held = new Set<number>();
   readonly #waiters = new Set<Waiter>();
+  /** Of these, how many wait for a permit; and who does so by blocking this thread. */
+  #waiting = 0;
   #changes: Changes | undefined;
   #stayAtExit: (() => void) | undefined;
 
@@ -166,7 +170,14 @@ export class RecoveringSemaphore extends DescriptorHandle {
   acquireSync(options: SyncWaitOptions = {}): Permit {
     this.use();
     checkSyncWait(options);
-    return this.#block(options, () => this.#take());
+    const now = this.#take();
+    if (now !== undefined) return now;
+    this.#beginWaiting();
+    try {
+      return this.#block(options, () => this.#take());
+    } finally {
+      this.#endWaiting();
+    }
   }
 
   /** Permits that nobody has. It may be another number a moment later. */
@@ -181,7 +192,24 @@ export class RecoveringSemaphore extends DescriptorHandle {
     return free;
   }
 
-  /** Waits until nobody has a permit. Somebody may have one when the promise resolves. */
+  #beginWaiting(): void {
+    if (this.#waiting === 0)
+      check(native().ofdSetLock(this.fd, F_RDLCK, WAITING, 1), 'fcntl(F_OFD_SETLK)', this.#subject);
+    this.#waiting++;
+  }
+
+  #endWaiting(): void {
+    this.#waiting--;
+    if (this.#waiting === 0 && !this.closed) native().ofdSetLock(this.fd, F_UNLCK, WAITING, 1);
+  }
+
+  #anyoneWaits(): boolean {
+    if (this.#waiting > 0) return true;
+    const found = native().ofdGetLock(this.fd, F_WRLCK, WAITING, 1);
+    return check(found, 'fcntl(F_OFD_GETLK)', this.#subject) !== F_UNLCK;
+  }
+
+  /** Waits until nobody has a permit or waits for one. Somebody may have one when the promise resolves. */
   async whenIdle(options: WaitOptions = {}): Promise<void> {
     this.use();
     checkWait(options);
@@ -195,9 +223,11 @@ export class RecoveringSemaphore extends DescriptorHandle {
     this.#block(options, () => this.tryWhenIdle() || undefined);
   }
 
-  /** Whether nobody has a permit now. */
+  /** Whether nobody has a permit now, or waits for one. */
   tryWhenIdle(): boolean {
-    return this.value === this.count;
+    this.use();
+    // Twice: who waits may have got a permit, or come, while the permits were looked at.
+    return !this.#anyoneWaits() && this.value === this.count && !this.#anyoneWaits();
   }
 
   // ---- waiting
@@ -217,14 +247,14 @@ export class RecoveringSemaphore extends DescriptorHandle {
   }
 
   #leave(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+    if (this.#waiters.delete(waiter) && waiter.takes) this.#endWaiting();
     if (this.#waiters.size === 0) this.#changes?.off();
   }
 
   async #wait<T>(options: WaitOptions, takes: boolean, attempt: () => T | undefined): Promise<T> {
     checkSignal(options.signal);
     const timeoutMs = checkTimeout(options.timeoutMs);
-    const queued = takes && [...this.#waiters].some((waiter) => waiter.takes);
+    const queued = takes && this.#waiting > 0;
     const now = queued ? undefined : attempt();
     if (now !== undefined) return now;
     if (timeoutMs === 0) throw this.#late(0);
@@ -244,6 +274,7 @@ export class RecoveringSemaphore extends DescriptorHandle {
           return true;
         },
       };
+      if (takes) this.#beginWaiting();
       this.#waiters.add(waiter);
       this.#watched().on();
       // What has changed before the watch began is seen now.

@@ -6,9 +6,10 @@
  * using printers = sysv.semaphoreSet.openOrCreate(0x1234, { count: 2, initial: [3, 1] });
  * await printers.operate([{ index: 0, op: -1, undo: true }, { index: 1, op: -1, undo: true }]);
  */
-import { native } from '../../sys/index.js';
+
 import { checkInteger, checkOptions } from '../../core/arguments.js';
 import { argumentError, check } from '../../core/errors.js';
+import { native } from '../../sys/index.js';
 import { findOrMake, makeNew, removeByKey, statusById } from '../finding.js';
 import { checkPublicKey, type Key } from '../key.js';
 import { subjectOfKey } from '../kind.js';

@@ -6,9 +6,10 @@
  * and whoever finds one waits for that. A set of somebody who does not know the rule, as ipcmk(1), may say 0 for ever. So the wait
  * has a bound, and is for young sets only: an old one has the values that it will have.
  */
-import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, native } from '../../sys/index.js';
+
 import { EACCES, EIDRM, EINVAL, ENOENT } from '../../core/errno.js';
 import { check, systemError } from '../../core/errors.js';
+import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, native } from '../../sys/index.js';
 import { subjectOfKey } from '../kind.js';
 import { SemaphoreSet } from './set.js';
 import { statusOf } from './status.js';

@@ -1,9 +1,9 @@
 /** What is to be done to a set, as semop(2) takes it. */
 import { inspect } from 'node:util';
-import { IPC_NOWAIT, SEM_UNDO } from '../../sys/index.js';
 import { checkInteger, checkOptions } from '../../core/arguments.js';
 import { argumentError } from '../../core/errors.js';
 import { WAIT_OPTIONS } from '../../core/wait.js';
+import { IPC_NOWAIT, SEM_UNDO } from '../../sys/index.js';
 
 /** One of the operations that are made together. */
 export interface Operation {

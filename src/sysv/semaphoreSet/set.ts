@@ -1,18 +1,12 @@
 /** A System V semaphore set: operations on several semaphores at once, and what the kernel tells of them. */
-import {
-  native,
-  SEM_GETNCNT,
-  SEM_GETPID,
-  SEM_GETVAL,
-  SEM_GETZCNT,
-  SEM_SETVAL,
-} from '../../sys/index.js';
+
 import { checkInteger, checkOptions } from '../../core/arguments.js';
 import { EAGAIN, EFAULT, EINTR, EINVAL } from '../../core/errno.js';
 import { argumentError, rangeError } from '../../core/errors.js';
 import { Permit } from '../../core/permit.js';
 import { type Taking, Turns } from '../../core/turns.js';
 import { checkSyncWait, checkWait, type SyncWaitOptions, type WaitOptions } from '../../core/wait.js';
+import { native, SEM_GETNCNT, SEM_GETPID, SEM_GETVAL, SEM_GETZCNT, SEM_SETVAL } from '../../sys/index.js';
 import type { Found } from '../kind.js';
 import { SystemVObject } from '../object.js';
 import { checkOwnerChanges, OWNER_CHANGES, type OwnerChanges } from '../owner.js';
