@@ -30,19 +30,24 @@ function giveValues(id: number, values: readonly number[]): number {
   return native().semtimedop(id, Int16Array.from(sign), -1);
 }
 
-/** A set that must not exist yet, with these values. */
+/** Gives a new set its values, and then the mode that it is to have; 0 or -errno. */
+function finish(id: number, values: readonly number[], mode: number): number {
+  const given = giveValues(id, values);
+  if (given < 0 || (mode & MAKER) === MAKER) return given;
+  return native().semctlSet(id, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, mode);
+}
+
+/** A set that must not exist yet, with these values. One that others remove before it has them is made again. */
 export function made(key: number, values: readonly number[], mode: number): SemaphoreSet {
   const subject = subjectOfKey(key);
-  const id = check(native().semget(key, values.length, mode | MAKER | IPC_CREAT | IPC_EXCL), 'semget', subject);
-  let done = giveValues(id, values);
-  if (done >= 0 && (mode & MAKER) !== MAKER) {
-    done = native().semctlSet(id, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, mode);
-  }
-  if (done < 0) {
+  for (;;) {
+    const id = check(native().semget(key, values.length, mode | MAKER | IPC_CREAT | IPC_EXCL), 'semget', subject);
+    const done = finish(id, values, mode);
+    if (done >= 0) return new SemaphoreSet({ id, key, created: true, count: values.length, initialised: true });
+    if (done === -EINVAL || done === -EIDRM) continue;
     native().semctlRemove(id);
     throw systemError(done, 'semctl(SETALL)', subject);
   }
-  return new SemaphoreSet({ id, key, created: true, count: values.length, initialised: true });
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4));

@@ -244,8 +244,8 @@ export class SemaphoreSet extends SystemVObject {
   }
 
   /**
-   * The process that changed one semaphore last, or whose undo did (GETPID of semctl(2)); `undefined` if none has. It may have
-   * ended. The kernel does not know who holds a permit.
+   * The process that did something to one semaphore last, be it to wait for 0, to set it, or by its undo (GETPID of semctl(2));
+   * `undefined` if none has. It may have ended. The kernel does not know who holds a permit.
    *
    * @throws IpcError as `getValue`
    */
