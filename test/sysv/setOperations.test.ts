@@ -202,6 +202,7 @@ async function abortAtCompletion(t: TestContext, rounds: number): Promise<void> 
       true,
     );
     if (random() < 0.3) await new Promise(setImmediate);
+    else if (!late && random() < 0.1) await wait;
     spinMicroseconds(random() * 20);
     controller.abort();
     const took = (await wait) === true;
