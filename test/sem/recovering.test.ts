@@ -9,6 +9,8 @@ import { Worker } from 'node:worker_threads';
 import * as sem from '../../src/sem/index.js';
 import { SEED, seeded, spinMicroseconds } from '../core/support.js';
 import { attempt } from '../support/elsewhere.js';
+import { openDescriptors } from '../support/descriptors.js';
+import { limitDescriptors } from '../support/limits.js';
 import { stateOf, threadsOf, until } from '../support/proc.js';
 import { killed, type Program, start, startFixture } from '../support/program.js';
 import { peer } from '../support/skips.js';
@@ -75,9 +77,9 @@ for (const [how, end] of [
   });
 }
 
-test('60 holders are killed, and the permits add up each time', async (t) => {
+test('30 holders are killed, and the permits add up each time', async (t) => {
   const semaphore = newRecovering(t, 3);
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 10; round++) {
     const children = await Promise.all(Array.from({ length: 3 }, () => holder(t, semaphore.name)));
     assert.equal(semaphore.value, 0);
     const wait = semaphore.acquire();
@@ -211,7 +213,7 @@ test('processes that take turns over it never have more permits than there are',
     most = Math.max(most, inside);
   }
   assert.deepEqual([marks.length, inside, semaphore.value], [800, 0, 2]);
-  assert.equal(most, 2);
+  assert.ok(most <= 2, `${most} at once`);
 });
 
 test('whenIdle waits until nobody has a permit or waits for one', async (t) => {
@@ -309,25 +311,26 @@ test('where no inotify instance is left waits look from time to time, and lose n
   if (!peer(t, 'prlimit')) return;
   const semaphore = newRecovering(t, 1);
   const permit = semaphore.tryAcquire();
-  // Each takes a descriptor: with none left there is no instance.
   const code = `
     const { sem } = await import(process.argv[1]);
-    const { openSync } = await import('node:fs');
-    const semaphore = sem.open(process.argv[2], { recover: true });
-    const warm = semaphore.tryAcquire();
-    const timer = setInterval(() => {}, 1000);
-    await semaphore.acquire({ timeoutMs: 1 }).catch(() => {});
-    const second = sem.open(process.argv[2], { recover: true });
-    try { for (;;) openSync('/dev/null'); } catch {}
+    const [first, second] = [1, 2].map(() => sem.open(process.argv[2], { recover: true }));
+    await first.acquire({ timeoutMs: 1 }).catch(() => {}); // has all that waiting opens
+    console.log('ready');
+    await new Promise((resolve) => process.stdin.once('data', resolve));
+    const wait = second.acquire();
     console.log('waiting');
-    (await second.acquire()).release();
+    (await wait).release();
     second.acquireSync().release();
-    clearInterval(timer);
-    console.log('had it');`;
+    console.log('had it');
+    process.exit(0);`;
   const module = new URL('../../src/index.js', import.meta.url).href;
-  const words = ['--nofile=64', process.execPath, '--input-type=module', '-e', code, module, semaphore.name];
-  const child = start(t, 'prlimit', words);
+  const child = start(t, process.execPath, ['--input-type=module', '-e', code, module, semaphore.name]);
+  assert.equal(await child.line(), 'ready');
+  limitDescriptors(child.pid, 3); // an instance is a descriptor, of which no other is to be had
+  child.say('');
   assert.equal(await child.line(), 'waiting');
+  const instances = [...openDescriptors(child.pid).values()].filter((what) => what.includes('inotify'));
+  assert.equal(instances.length, 1, 'that of the first handle');
   permit?.release();
   assert.equal(await child.line(), 'had it');
   assert.equal((await child.ended).code, 0, child.errors());
