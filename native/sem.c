@@ -1,6 +1,9 @@
 /*
  * POSIX semaphores: sem_overview(7), those of libc, so that every program that links it can take part. A semaphore is 32
  * bytes of mapped memory; a named one is a file of just those bytes in /dev/shm, which is opened and mapped as any other.
+ *
+ * This file holds policy in two places: what a thread took for a worker that has ended meanwhile goes back, and a release of many
+ * permits, which libc gives one by one, is one call.
  */
 #include "interproc.h"
 

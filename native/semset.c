@@ -2,6 +2,8 @@
  * System V semaphore sets: semget(2), semop(2), semctl(2). A set is an id, no descriptor, so nothing here can be polled.
  * Making, finding and removing one is in semaphore.c, beside the sets that serve as locks.
  *
+ * This file holds policy in one place: what a thread did for a worker that has ended meanwhile is taken back.
+ *
  * What is done to a set is an Int16Array: three words for each operation, as the kernel has them in struct sembuf.
  */
 #include "interproc.h"
