@@ -25,7 +25,7 @@ export class Permit {
     giveBack?.();
   }
 
-  /** @internal */
+  /** `using permit = …` gives it back at the end of the block. */
   [Symbol.dispose](): void {
     this.release();
   }

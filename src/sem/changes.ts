@@ -1,18 +1,20 @@
 /**
  * When to look again whether a permit is free: the kernel tells of each change of a file, and of the end of whoever had it open, by
- * inotify(7). It does so a moment before the locks of the dead are gone, so after that a second look follows. And where somebody has
- * used up what inotify may use, looking every quarter of a second has to do.
+ * inotify(7). It does so a moment before the locks of the dead are gone, so after that other looks follow, later and later. And where
+ * somebody has used up what inotify may use, looking every quarter of a second has to do.
  */
 import { EAGAIN, EINTR } from '../core/errno.js';
 import { forgetDescriptor, onceReady } from '../core/readiness.js';
 import { IN_CLOSE_WRITE, IN_MODIFY, native, POLLIN } from '../sys/index.js';
 
-/** Nobody sleeps longer than this without having looked. */
-const LONGEST_MS = 250;
+/** Nobody sleeps longer than this without having looked: it only matters where a machine is so busy that the looks came too early. */
+const LONGEST_MS = 1000;
+/** The same where the kernel does not tell. */
+const UNTOLD_MS = 250;
 /** A thread that blocks looks up this often, so that a worker can be terminated. */
 const SLICE_MS = 50;
-/** After the end of a descriptor: its locks are gone by then. */
-const AFTER_CLOSE_MS = 1;
+/** After the end of a descriptor: when its locks may be gone. */
+const AFTER_CLOSE_MS = [1, 10, 100] as const;
 
 const events = Buffer.allocUnsafeSlow(4096);
 const asleep = new Int32Array(new SharedArrayBuffer(4));
@@ -38,7 +40,7 @@ export class Changes {
   /** From now on `look` is called when something has changed. Who begins looks himself afterwards. */
   on(): void {
     if (this.#timer !== undefined) return;
-    this.#timer = setInterval(this.#look, LONGEST_MS).unref();
+    this.#timer = setInterval(this.#look, this.#fd < 0 ? UNTOLD_MS : LONGEST_MS).unref();
     this.#arm();
   }
 
@@ -46,11 +48,19 @@ export class Changes {
     if (this.#fd < 0 || this.#timer === undefined) return;
     this.#forget = onceReady(this.#fd, POLLIN, () => {
       this.#clear();
-      clearTimeout(this.#soon);
-      this.#soon = setTimeout(this.#look, AFTER_CLOSE_MS).unref();
       this.#arm();
       this.#look();
+      this.#lookLater(AFTER_CLOSE_MS);
     });
+  }
+
+  #lookLater([next, ...later]: readonly number[]): void {
+    clearTimeout(this.#soon);
+    if (next === undefined || this.#timer === undefined) return;
+    this.#soon = setTimeout(() => {
+      this.#look();
+      this.#lookLater(later);
+    }, next).unref();
   }
 
   /** Forgets what has happened. */
@@ -79,7 +89,7 @@ export class Changes {
     }
     if (native().poll(this.#fd, POLLIN, milliseconds) <= 0) return;
     this.#clear();
-    Atomics.wait(asleep, 0, 0, AFTER_CLOSE_MS);
+    Atomics.wait(asleep, 0, 0, AFTER_CLOSE_MS[0]);
   }
 
   close(): void {
