@@ -292,13 +292,13 @@ test('a permit that can be had at once is had also when the time is over, and a 
   assert.ok(between - begin >= 50 && performance.now() - between >= 50);
 });
 
-test('semaphores are made, opened, waited for and removed, up to 100,000 times, and nothing is left', async (t) => {
+test('semaphores are made, opened, waited for and removed, thousands of times, and nothing is left', async (t) => {
   await Promise.all([
-    assertNothingLeaks(t, 'sem.create', 20_000),
-    assertNothingLeaks(t, 'sem.open', 100_000),
-    assertNothingLeaks(t, 'sem.acquire waits', 20_000),
-    assertNothingLeaks(t, 'sem recovering', 20_000),
-    assertNothingLeaks(t, 'set.create', 20_000),
-    assertNothingLeaks(t, 'set.acquire waits', 20_000),
+    assertNothingLeaks(t, 'sem.create', 10_000),
+    assertNothingLeaks(t, 'sem.open', 20_000),
+    assertNothingLeaks(t, 'sem.acquire waits', 10_000),
+    assertNothingLeaks(t, 'sem recovering', 2000),
+    assertNothingLeaks(t, 'set.create', 10_000),
+    assertNothingLeaks(t, 'set.acquire waits', 10_000),
   ]);
 });
