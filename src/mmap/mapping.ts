@@ -95,7 +95,8 @@ export class Mapping extends Handle {
     this.#writable = this.#readOnly ? 'read-write' : access;
     this.#subject = subject;
     this.#what = what;
-    this.#seen = this.#faults[0] as number;
+    // Another thread may have met a fault in it before we attached: the first call asks.
+    this.#seen = (this.#faults[0] as number) - 1;
     try {
       if (!this.#readOnly) this.#views = this.#show();
     } catch (error) {
