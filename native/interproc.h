@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 typedef struct {
   const char *name;
@@ -36,6 +37,8 @@ extern const ip_function ip_unix_functions[];
 extern const ip_function ip_mq_functions[];
 extern const ip_function ip_sysv_functions[];
 extern const ip_function ip_semaphore_functions[];
+extern const ip_function ip_semset_functions[];
+extern const ip_function ip_sem_functions[];
 extern const ip_function ip_segment_functions[];
 extern const ip_function ip_memory_functions[];
 extern const ip_function ip_pages_functions[];
@@ -105,6 +108,14 @@ static inline uint32_t ip_uint32(napi_env env, napi_value value) {
 static inline int64_t ip_int64(napi_env env, napi_value value) {
   int64_t result;
   return napi_get_value_int64(env, value, &result) == napi_ok ? result : -1;
+}
+
+/* Milliseconds as the kernel counts time; 0 for less. */
+static inline struct timespec ip_timespec(double milliseconds) {
+  if (!(milliseconds > 0)) return (struct timespec){0};
+  const double most = 1e15; /* some 30,000 years, which a time_t holds */
+  int64_t microseconds = (int64_t)((milliseconds < most ? milliseconds : most) * 1000);
+  return (struct timespec){.tv_sec = microseconds / 1000000, .tv_nsec = (long)(microseconds % 1000000) * 1000};
 }
 
 /* The part [offset, offset + length) of a Uint8Array; false where it would leave the array. */

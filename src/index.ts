@@ -13,6 +13,7 @@ export * as mmap from './mmap/index.js';
 export * as mq from './mq/index.js';
 export * as pipe from './pipe/index.js';
 export * as proc from './proc/index.js';
+export * as sem from './sem/index.js';
 export * as shm from './shm/index.js';
 export * as signal from './signal/index.js';
 export * as sysv from './sysv/index.js';

@@ -68,6 +68,12 @@ const VERBS: readonly Listed[] = [
     load: () => import('./trap.js'),
   },
   {
+    name: 'sem',
+    usage: '[options] <name> -- COMMAND…',
+    summary: 'run a command, of all under this name at most so many at once',
+    load: () => import('./sem.js'),
+  },
+  {
     name: 'mkfifo',
     usage: '[options] <name...>',
     summary: 'make FIFOs',

@@ -1,13 +1,9 @@
 /** `interproc trap 'ACTION' SIG… -- COMMAND`: a command, and what is done when a signal arrives meanwhile. */
 import { type Child, spawn } from '../proc/index.js';
 import { handle, ignore, type SignalEvent, toName } from '../signal/index.js';
+import { PASSED_ON, passOn, statusOf } from './command.js';
 import { UsageError } from './failure.js';
 import { parseSignal } from './signalName.js';
-
-/** What a shell adds to the number of the signal that ended a program. */
-const KILLED = 128;
-/** Sent to a program to make it do something; those that are not trapped are passed on to COMMAND. */
-const PASSED_ON = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR2', 'SIGALRM'];
 
 /** Actions, one after the other in the order of their signals. */
 class Actions {
@@ -65,14 +61,11 @@ export async function trapRun(
     for (const name of trapped) {
       held.push(action === '' ? ignore(name) : handle(name, (event) => actions.begin(event, child?.pid)));
     }
-    for (const name of PASSED_ON.filter((one) => !trapped.includes(one))) {
-      // What the terminal sends, COMMAND gets from it: it is in the same process group.
-      held.push(handle(name, ({ code }) => void (code === 'SI_KERNEL' || child?.kill(name))));
-    }
+    for (const name of PASSED_ON.filter((one) => !trapped.includes(one))) held.push(passOn(name, () => child));
     child = spawn(file, args, { signals: { ignore: action === '' ? trapped : [] } });
     const end = await child.wait();
     await actions.done();
-    return end.code ?? KILLED + (end.signalNumber ?? 0);
+    return statusOf(end);
   } finally {
     for (const one of held) one[Symbol.dispose]();
   }

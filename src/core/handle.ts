@@ -30,7 +30,7 @@ export abstract class Handle extends Referenced {
     if (this.#closed) return;
     this.#closed = true;
     this.cancelWaits(closedError(this.describe()));
-    this.release();
+    this.onClose();
   }
 
   /** `using handle = …` closes it at the end of the block. */
@@ -47,7 +47,7 @@ export abstract class Handle extends Referenced {
   abstract describe(): string;
 
   /** Gives back what is held; called once. @internal */
-  protected abstract release(): void;
+  protected abstract onClose(): void;
 
   /** What `util.inspect` shows. @internal */
   protected details(): Record<string, unknown> {
@@ -102,7 +102,7 @@ export abstract class DescriptorHandle extends Handle {
     return () => this.#beforeClose.delete(action);
   }
 
-  protected release(): void {
+  protected onClose(): void {
     for (const action of this.#beforeClose) action();
     abandoned.unregister(this);
     forgetDescriptor(this.#fd);

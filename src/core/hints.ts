@@ -107,9 +107,42 @@ const HINTS: Record<string, string> = {
   'mmap EPERM': "the memory is sealed against writing: map it with access 'read'",
   'mmap EACCES':
     "the descriptor is not open for what was asked: access 'read-write' needs one open for reading and writing, the others for reading",
+  'semget EEXIST': 'open() uses the semaphore set that exists, openOrCreate() either, remove() removes it',
+  'semget ENOENT': 'no semaphore set has this key; create() or openOrCreate() makes one',
+  'semget EACCES':
+    "the semaphore set belongs to somebody else whose mode does not let you read and change it; access: 'read' asks for less",
+  'semget EINVAL':
+    'a set that exists has fewer semaphores than count, or count exceeds the first number of /proc/sys/kernel/sem (SEMMSL)',
   'semget ENOSPC':
     'the fourth number of /proc/sys/kernel/sem is how many semaphore sets there may be, the second how many semaphores',
+  'semop EACCES':
+    'changing a value needs write permission on the set (0200, 0020 or 0002 of its mode), waiting for 0 read permission',
+  'semop E2BIG': 'the third number of /proc/sys/kernel/sem is how many operations one call may have (SEMOPM)',
+  'semop EFBIG': 'the set has fewer semaphores: the first has the index 0',
+  'semop ERANGE': 'a semaphore is at most 32767 (SEMVMX), and so is what is to be undone at it',
   'semop ENOSPC': 'the process may not undo more semaphores at its end (SEMMNU, SEMUME)',
+  'semop EIDRM': 'the semaphore set was removed',
+  'semctl(IPC_STAT) EACCES': 'looking needs read permission on the set (0400, 0040 or 0004 of its mode)',
+  'semctl(IPC_STAT) EINVAL': 'no semaphore set has this id; it may have been removed (ipcs -s lists them)',
+  'semctl(IPC_STAT) EIDRM': 'the semaphore set was removed',
+  'semctl(IPC_SET) EPERM': 'only the owner of a semaphore set, its creator, or CAP_SYS_ADMIN changes it',
+  'semctl(IPC_RMID) EPERM': 'only the owner of a semaphore set, its creator, or CAP_SYS_ADMIN removes it',
+  'semctl(IPC_RMID) EIDRM': 'the semaphore set was removed already',
+  'semctl(GETVAL) EACCES': 'looking needs read permission on the set (0400, 0040 or 0004 of its mode)',
+  'semctl(GETALL) EACCES': 'looking needs read permission on the set (0400, 0040 or 0004 of its mode)',
+  'semctl(SETVAL) EACCES': 'changing a value needs write permission on the set (0200, 0020 or 0002 of its mode)',
+  'semctl(SETALL) EACCES':
+    'changing all values needs read and write permission on the set (0600, 0060 or 0006 of its mode)',
+  'sem_open EEXIST': 'open() uses the semaphore that exists, openOrCreate() either, unlink() removes it',
+  'sem_open ENOENT': 'no semaphore has this name; create() or openOrCreate() makes one',
+  'sem_open EACCES': 'using a semaphore needs permission to read and to write its file in /dev/shm',
+  'sem_open ELOOP':
+    'what has this name in /dev/shm is a symbolic link, which is not followed: somebody may have planted it',
+  'sem_open ENAMETOOLONG': 'a name has at most 251 bytes after its slash, and 241 where permits come back',
+  'sem_unlink ENOENT': 'no semaphore has this name; it may have been removed already',
+  'sem_unlink EACCES': 'only the owner of an object in /dev/shm, or root, removes it',
+  'sem_unlink EPERM': 'only the owner of an object in /dev/shm, or root, removes it',
+  'sem_post EOVERFLOW': 'a semaphore is at most 2147483647 (SEM_VALUE_MAX)',
   'mmap EAGAIN':
     'the process may not lock more memory: RLIMIT_MEMLOCK (ulimit -l) is the limit, and CAP_IPC_LOCK lifts it',
   'mprotect EACCES': 'what lies behind it was not opened for writing',

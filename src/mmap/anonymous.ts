@@ -55,8 +55,8 @@ export class AnonymousMemory extends Mapping {
     return this.#memfd?.fd ?? -1;
   }
 
-  protected override release(): void {
-    super.release();
+  protected override onClose(): void {
+    super.onClose();
     this.#memfd?.close();
   }
 

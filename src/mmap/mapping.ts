@@ -428,7 +428,7 @@ export class Mapping extends Handle {
     return `${this.#what} of ${this.#byteLength} bytes`;
   }
 
-  protected release(): void {
+  protected onClose(): void {
     native().munmap(this.#native, this.#views?.buffer);
     this.whenDetached?.();
   }

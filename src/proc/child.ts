@@ -203,7 +203,7 @@ export class Child extends Handle {
     return { object: String(this.pid) };
   }
 
-  protected release(): void {}
+  protected onClose(): void {}
 
   protected override details(): Record<string, unknown> {
     const end = this.#life.end();

@@ -114,7 +114,7 @@ export class SignalHandler extends Handle {
     return `the handler of ${toName(this.#number)}`;
   }
 
-  protected release(): void {
+  protected onClose(): void {
     if (this.#referenced) letGo();
     const dispatcher = dispatchers.get(this.#number);
     dispatcher?.handlers.delete(this);

@@ -75,7 +75,7 @@ export class SignalTimer extends Handle {
     return `the timer of ${toName(this.#number)}`;
   }
 
-  protected release(): void {
+  protected onClose(): void {
     native().timerDelete(this.#id);
   }
 

@@ -134,6 +134,14 @@ export const SHM_RDONLY = 0o10000;
 export const SHM_DEST = 0o1000;
 export const SHM_LOCKED = 0o2000;
 
+/** System V: semctl(2), semop(2). */
+export const SEM_GETPID = 11;
+export const SEM_GETVAL = 12;
+export const SEM_GETNCNT = 14;
+export const SEM_GETZCNT = 15;
+export const SEM_SETVAL = 16;
+export const SEM_UNDO = 0x1000;
+
 /** inotify(7). */
 export const IN_MODIFY = 0x2;
 export const IN_ATTRIB = 0x4;

@@ -209,6 +209,31 @@ interface SemaphoreCalls {
   semaphoreGive(id: number, index: number): Result;
 }
 
+/** Operations on a set are three words each: index, what is added (0: wait for 0), flags. */
+interface SemaphoreSetCalls {
+  /** Waits for ever with a negative time-out; -EAGAIN when the time is over. */
+  semtimedop(id: number, operations: Int16Array, timeoutMs: number): Result;
+  /** One of GETVAL, SETVAL, GETPID, GETNCNT, GETZCNT. */
+  semctl(id: number, index: number, command: number, value: number): Result;
+  /** fields: uid, gid, creator's uid and gid, mode, key, semaphores, times of semop and change. */
+  semctlStat(id: number, fields: BigInt64Array): Result;
+  semctlSet(id: number, uid: number, gid: number, mode: number): Result;
+  /** `values` has room for all of the set, else -EFAULT. */
+  semctlGetAll(id: number, values: Uint16Array): Result;
+  semctlSetAll(id: number, values: Uint16Array): Result;
+}
+
+/** A semaphore is 32 bytes of a mapping. */
+interface PosixSemaphoreCalls {
+  semInit(mapping: NativeMapping, offset: number, value: number): Result;
+  semTrywait(mapping: NativeMapping, offset: number): Result;
+  /** Waits for ever with a negative time-out, on the monotonic clock. */
+  semClockwait(mapping: NativeMapping, offset: number, timeoutMs: number): Result;
+  /** How often it was posted before that failed, or `-errno` if the first failed. */
+  semPost(mapping: NativeMapping, offset: number, count: number): Result;
+  semGetvalue(mapping: NativeMapping, offset: number): Result;
+}
+
 interface SegmentCalls {
   shmget(key: number, size: number, flags: number): Result;
   /** `flags` has SHM_RDONLY, or nothing. */
@@ -404,6 +429,10 @@ interface WaitingCalls {
   blockingSemaphoreHold(token: number, id: number, index: number): Result;
   /** Waits until nobody holds it. */
   blockingSemaphoreZero(token: number, id: number, index: number): Result;
+  /** Makes all operations at once, as soon as that is possible. */
+  blockingSemop(token: number, id: number, operations: Int16Array): Result;
+  /** Takes one from a POSIX semaphore. */
+  blockingSemWait(token: number, mapping: NativeMapping, offset: number): Result;
   blockingMsync(token: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
   /** 0 woken, 1 the word differs. */
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
@@ -430,6 +459,8 @@ export interface Native
     MessageQueueCalls,
     SystemVCalls,
     SemaphoreCalls,
+    SemaphoreSetCalls,
+    PosixSemaphoreCalls,
     SegmentCalls,
     MemoryCalls,
     EventfdCalls,

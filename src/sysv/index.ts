@@ -10,4 +10,5 @@
 export { ftok, IPC_PRIVATE, type Key } from './key.js';
 export * as messageQueue from './messageQueue/index.js';
 export type { Owner, OwnerChanges } from './owner.js';
+export * as semaphoreSet from './semaphoreSet/index.js';
 export * as sharedMemory from './sharedMemory/index.js';

@@ -60,7 +60,7 @@ export abstract class SystemVObject extends Handle {
   }
 
   /** Nothing is held: the object stays. */
-  protected release(): void {}
+  protected onClose(): void {}
 
   protected override details(): Record<string, unknown> {
     return { key: keyName(this.key), id: this.id };

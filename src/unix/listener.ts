@@ -216,9 +216,9 @@ export abstract class Listener<S> extends DescriptorHandle {
     return `the listener at ${this.#name()}`;
   }
 
-  protected override release(): void {
+  protected override onClose(): void {
     this.#claim?.release();
-    super.release();
+    super.onClose();
   }
 
   protected override details(): Record<string, unknown> {

@@ -7,7 +7,7 @@ import { main } from '../../src/cli/main.js';
 import { temporaryFolder } from '../support/folder.js';
 import { MAIN, run } from './cli.js';
 
-const VERBS = ['tour', 'send', 'receive', 'relay', 'run', 'signals', 'kill', 'trap', 'mkfifo', 'mknod'];
+const VERBS = ['tour', 'send', 'receive', 'relay', 'run', 'signals', 'kill', 'trap', 'sem', 'mkfifo', 'mknod'];
 
 test('help lists every verb, and each verb explains itself with an example', async (t) => {
   const { code, stdout } = await run(t, ['--help']);

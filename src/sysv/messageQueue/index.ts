@@ -17,8 +17,8 @@ import { checkObjectMode } from '../owner.js';
 import { MessageQueue } from './queue.js';
 import { checkMaxBytes, QUEUES, statusOf } from './status.js';
 
+export { configureWaiting, type WaitingOptions } from '../../core/places.js';
 export type { Departure } from './departure.js';
-export { configureWaiting, type WaitingOptions } from './places.js';
 export { type Message, MessageQueue } from './queue.js';
 export type { ReceiveIntoOptions, ReceiveOptions, Select } from './selection.js';
 export type { Changes, Status } from './status.js';

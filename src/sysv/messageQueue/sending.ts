@@ -4,6 +4,7 @@ import { checkBytes, checkOptions } from '../../core/arguments.js';
 import { callBlockingSync } from '../../core/blocking.js';
 import { EAGAIN, EINTR, EINVAL } from '../../core/errno.js';
 import { timeoutError } from '../../core/errors.js';
+import { CallLane } from '../../core/lane.js';
 import { MAY_BLOCK } from '../../core/transfer.js';
 import {
   type Awaited,
@@ -16,7 +17,6 @@ import {
   WAIT_OPTIONS,
 } from '../../core/wait.js';
 import { Departure } from './departure.js';
-import { SendLane } from './lane.js';
 import { checkMessageType } from './selection.js';
 import { maxBytesOf } from './status.js';
 import type { Target } from '../target.js';
@@ -33,7 +33,7 @@ export class Sending {
   readonly #target: Target;
   readonly #owner: WaitOwner;
   readonly #awaited: Awaited;
-  #lane: SendLane | undefined;
+  #lane: CallLane | undefined;
   /** Bytes that the queue holds, as it was when it was looked at last. */
   #maxBytes: number | undefined;
 
@@ -94,7 +94,7 @@ export class Sending {
 
   #later(type: number | bigint, data: Uint8Array, options: WaitOptions | undefined): Promise<void> {
     return pend<void>(this.#owner, options, this.#awaited, (settle) => {
-      this.#lane ??= new SendLane(this.#awaited, () => {
+      this.#lane ??= new CallLane(this.#awaited, () => {
         this.#lane = undefined;
       });
       return this.#lane.add({
@@ -111,7 +111,7 @@ export class Sending {
           outgoing.fill(type, data);
           return rooms.blockingMsgsnd(token, this.#target.id, data.length);
         },
-        sent: () => settle.resolve(),
+        done: () => settle.resolve(),
         reject: (why) => settle.reject(why),
         fail: (result) => settle.reject(this.#error(result, data.length)),
       });

@@ -1,11 +1,11 @@
 /**
- * Who waits for a queue has a thread that sleeps in the kernel, up to a limit. Beyond it, or where no thread can be made,
- * one timer for all of them tries again at an interval. Whoever is through gives the thread to the one that has
- * waited longest without. (docs/design/waiting.md has what both cost.)
+ * Who waits for what no descriptor tells of, a System V queue or a semaphore, has a thread that sleeps in the kernel, up to a
+ * limit. Beyond it, or where no thread can be made, one timer for all of them tries again at an interval. Whoever is through gives the
+ * thread to the one that has waited longest without. (docs/design/waiting.md has what both cost.)
  */
-import { checkInteger, checkOptions } from '../../core/arguments.js';
+import { checkInteger, checkOptions } from './arguments.js';
 
-/** How waits for queues wait, in this thread of JavaScript. */
+/** How waits for System V queues and for semaphores wait, in this thread of JavaScript. */
 export interface WaitingOptions {
   /** How many may have a thread each; 256 unless changed. 0 leaves all of them to the timer. */
   threads?: number;
@@ -77,11 +77,11 @@ export function withoutThread(one: Waiting): void {
 }
 
 /**
- * Says how waits for System V queues wait in this thread of JavaScript, and answers what holds from now on. Waits that
- * have begun keep their thread.
+ * Says how waits for System V queues and for semaphores wait in this thread of JavaScript, and answers what holds from now on.
+ * Waits that have begun keep their thread.
  *
- * A wait needs a thread of its own (64 KiB of stack), since no descriptor tells when a queue changes. Waits for the
- * same messages of one handle share one. Those beyond `threads` are looked at every `intervalMs`: no message is lost, but it is noticed
+ * A wait needs a thread of its own (64 KiB of stack), since no descriptor tells when a queue or a semaphore changes. Waits for the
+ * same thing of one handle share one. Those beyond `threads` are looked at every `intervalMs`: nothing is lost, but it is noticed
  * later.
  */
 export function configureWaiting(options: WaitingOptions = {}): Required<WaitingOptions> {
