@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const ip_function *const tables[] = {
-    ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions, ip_tap_functions, ip_splice_functions,
+    ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_filelock_functions, ip_inotify_functions, ip_pipe_functions, ip_tap_functions, ip_splice_functions,
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_sysv_functions,   ip_segment_functions, ip_semaphore_functions,
     ip_memory_functions, ip_pages_functions, ip_guard_functions,
     ip_eventfd_functions,    ip_futex_functions,   ip_signal_functions,  ip_send_functions,  ip_catch_functions, ip_disposition_functions,   ip_timer_functions,
@@ -45,6 +45,7 @@ static void end_environment(void *data) {
   ip_children_end(environment);
   ip_semaphores_end(environment);
   ip_close_held(environment);
+  ip_record_files_end(environment); /* whose locks are gone now */
 }
 
 static napi_value start(napi_env env, napi_value exports) {

@@ -7,6 +7,7 @@ export { AbortError, type InterprocErrorCode, IpcError } from './core/errors.js'
 export type { SyncWaitOptions, WaitOptions } from './core/wait.js';
 export * as eventfd from './eventfd/index.js';
 export * as fifo from './fifo/index.js';
+export * as filelock from './filelock/index.js';
 export * as mmap from './mmap/index.js';
 export * as mq from './mq/index.js';
 export * as pipe from './pipe/index.js';
