@@ -3,7 +3,7 @@
  *
  * Record locks belong to the process: its threads do not exclude each other, and whoever closes any descriptor of the file
  * drops the locks of all of them. So this file keeps one book that JavaScript cannot, since it is the process's: which environment
- * has record locks on which file.
+ * has record locks on which file, and which descriptors wait to be closed until it has none.
  */
 #include "interproc.h"
 
@@ -152,25 +152,38 @@ static napi_value filelock_blocking_record(napi_env env, napi_callback_info info
 
 /* ---- which environment has record locks on which file --------------------------------------- */
 
+/* A descriptor that is closed when that drops no record lock any more. */
+typedef struct late_close {
+  int fd;
+  struct late_close *next;
+} late_close;
+
 typedef struct record_file {
   const ip_environment *environment;
   int64_t device, inode;
+  late_close *late;
   struct record_file *next;
 } record_file;
 
 static pthread_mutex_t book = PTHREAD_MUTEX_INITIALIZER;
 static record_file *record_files;
 
+/* `book` is held. */
+static record_file *find(int64_t device, int64_t inode) {
+  record_file *found = record_files;
+  while (found != NULL && (found->device != device || found->inode != inode)) found = found->next;
+  return found;
+}
+
 /* claimRecordFile(device, inode): 0, or EBUSY where another environment has it. */
 static napi_value filelock_claim(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
   const ip_environment *mine = ip_environment_of(env);
-  record_file *fresh = malloc(sizeof *fresh);
+  record_file *fresh = calloc(1, sizeof *fresh);
   if (fresh == NULL) return ip_result(env, -ENOMEM);
   *fresh = (record_file){.environment = mine, .device = place(env, args[0]), .inode = place(env, args[1])};
   pthread_mutex_lock(&book);
-  const record_file *found = record_files;
-  while (found != NULL && (found->device != fresh->device || found->inode != fresh->inode)) found = found->next;
+  const record_file *found = find(fresh->device, fresh->inode);
   const int result = found == NULL || found->environment == mine ? 0 : -EBUSY;
   if (found == NULL) {
     fresh->next = record_files;
@@ -182,6 +195,38 @@ static napi_value filelock_claim(napi_env env, napi_callback_info info) {
   return ip_result(env, result);
 }
 
+/* closeFile(fd, device, inode): closes it, now or with the last record lock of this process on that file. Under the lock, since a claim
+   may come between the look and the close. */
+static napi_value filelock_close(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  const int fd = ip_int32(env, args[0]);
+  late_close *late = malloc(sizeof *late);
+  int64_t result = 0;
+  ip_let_go_descriptor(ip_environment_of(env), fd);
+  pthread_mutex_lock(&book);
+  record_file *found = find(place(env, args[1]), place(env, args[2]));
+  if (found != NULL && late != NULL) {
+    *late = (late_close){.fd = fd, .next = found->late};
+    found->late = late;
+    late = NULL;
+  } else if (close(fd) < 0) {
+    result = -errno;
+  }
+  pthread_mutex_unlock(&book);
+  free(late);
+  return ip_result(env, result);
+}
+
+static void free_file(record_file *file) {
+  while (file->late != NULL) {
+    late_close *late = file->late;
+    file->late = late->next;
+    close(late->fd);
+    free(late);
+  }
+  free(file);
+}
+
 /* Forgets what this environment has: the file with this device and inode, or all of them. */
 static void forget(const ip_environment *environment, bool all, int64_t device, int64_t inode) {
   pthread_mutex_lock(&book);
@@ -189,7 +234,7 @@ static void forget(const ip_environment *environment, bool all, int64_t device, 
     record_file *file = *link;
     if (file->environment == environment && (all || (file->device == device && file->inode == inode))) {
       *link = file->next;
-      free(file);
+      free_file(file);
     } else {
       link = &file->next;
     }
@@ -216,4 +261,5 @@ const ip_function ip_filelock_functions[] = {{"flock", filelock_flock},
                                              {"blockingRecordLock", filelock_blocking_record},
                                              {"claimRecordFile", filelock_claim},
                                              {"giveRecordFile", filelock_give},
+                                             {"closeFile", filelock_close},
                                              {NULL, NULL}};

@@ -25,7 +25,7 @@ export interface PlacedLock extends KernelLock {
 const KINDS: Record<string, LockKind> = { FLOCK: 'flock', POSIX: 'record', OFDLCK: 'ofd', LEASE: 'lease' };
 
 /** `1: -> POSIX  ADVISORY  WRITE 4711 08:01:131073 0 EOF`, with an arrow where it is waited for. */
-const LINE = /^\d+: (-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+) +(\d+) +(\d+|EOF)/;
+const LINE = /^\d+: *(-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+) +(\d+) +(\d+|EOF)/;
 
 function parse(line: string): PlacedLock | undefined {
   const [, arrow, type, state, mode, pid, place, first, last] = LINE.exec(line.trim()) ?? [];

@@ -1,6 +1,7 @@
 /**
  * Files on which this thread has record locks. Whoever closes any descriptor of such a file drops the record locks of the
- * whole process on it (fcntl(2)); so what this family opened is closed only when the last of its record locks there is gone.
+ * whole process on it (fcntl(2)); so what this family opened, in any thread, is closed only when the last of its record locks there
+ * is gone (native/filelock.c).
  */
 import { native } from '../sys/index.js';
 import { EBUSY } from '../core/errno.js';
@@ -13,13 +14,8 @@ export interface Identity {
   readonly ino: bigint;
 }
 
-interface RecordFile {
-  readonly ranges: Set<Range>;
-  /** Descriptors to be closed when no range is left. */
-  readonly late: number[];
-}
-
-const files = new Map<string, RecordFile>();
+/** What is locked or waited for, by file. */
+const files = new Map<string, Set<Range>>();
 
 const keyOf = ({ dev, ino }: Identity): string => `${dev}:${ino}`;
 
@@ -35,7 +31,7 @@ function busy(subject: ErrorSubject, message: string, hint: string): IpcError {
 export function claimRange(file: Identity, range: Range, subject: ErrorSubject): () => void {
   const key = keyOf(file);
   const known = files.get(key);
-  for (const other of known?.ranges ?? []) {
+  for (const other of known ?? []) {
     if (!overlap(other, range)) continue;
     throw busy(
       subject,
@@ -52,20 +48,17 @@ export function claimRange(file: Identity, range: Range, subject: ErrorSubject):
     );
   }
   check(claimed, 'fcntl(F_SETLK)', subject);
-  const used = known ?? { ranges: new Set<Range>(), late: [] };
-  used.ranges.add(range);
-  files.set(key, used);
+  const ranges = known ?? new Set<Range>();
+  ranges.add(range);
+  files.set(key, ranges);
   return () => {
-    if (!used.ranges.delete(range) || used.ranges.size > 0) return;
+    if (!ranges.delete(range) || ranges.size > 0) return;
     files.delete(key);
-    for (const fd of used.late) native().close(fd);
     native().giveRecordFile(file.dev, file.ino);
   };
 }
 
-/** Closes a descriptor of this family's: now, or when that drops no record lock. */
-export function closeFile(fd: number, file: Identity): void {
-  const used = files.get(keyOf(file));
-  if (used === undefined) native().close(fd);
-  else used.late.push(fd);
+/** Closes a descriptor of this family's: now, or when that drops no record lock of this process, whichever of its threads has it. */
+export function closeFile(fd: number, { dev, ino }: Identity): void {
+  native().closeFile(fd, dev, ino);
 }

@@ -78,6 +78,8 @@ interface FileLockCalls {
   /** EBUSY if another thread of JavaScript has record locks on it. */
   claimRecordFile(device: bigint, inode: bigint): Result;
   giveRecordFile(device: bigint, inode: bigint): Result;
+  /** Closes it, now or with the last record lock of this process on that file. */
+  closeFile(fd: number, device: bigint, inode: bigint): Result;
 }
 
 interface InotifyCalls {
