@@ -13,6 +13,8 @@ const NO_LOCKS =
   'the kernel has no memory for another lock, or the file system cannot lock (an NFS server without its lock daemon)';
 
 const HINTS: Record<string, string> = {
+  'open EAGAIN':
+    'another process has a lease on this file (F_SETLEASE of fcntl(2)), and has been told now that somebody wants it: try again',
   'fcntl(F_SETLK) EBADF': NOT_OPEN_FOR_LOCK,
   'fcntl(F_OFD_SETLK) EBADF': NOT_OPEN_FOR_LOCK,
   'fcntl(F_SETLKW) EDEADLK':

@@ -28,7 +28,7 @@ function giveBack({ kind, file, range, unclaim }: Held): void {
 
 const abandoned = new FinalizationRegistry<Held>((held) => {
   giveBack(held);
-  process.emitWarning(`a ${held.kind.name} lock on ${held.file.name} was garbage collected without release()`, {
+  process.emitWarning(`a lock (${held.kind.name}) on ${held.file.name} was garbage collected without release()`, {
     type: 'InterprocWarning',
     code: 'INTERPROC_NOT_CLOSED',
   });

@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks';
 import { inspect } from 'node:util';
 import { F_GETLEASE, F_OWNER_PID, F_RDLCK, F_SETLEASE, F_SETSIG, F_UNLCK, F_WRLCK, native } from '../sys/index.js';
 import { EAGAIN } from '../core/errno.js';
-import { argumentError, check, type ErrorSubject, timeoutError } from '../core/errors.js';
+import { argumentError, check, type ErrorSubject, IpcError, timeoutError } from '../core/errors.js';
 import { Handle } from '../core/handle.js';
 import { traceOf } from '../core/trace.js';
 import {
@@ -204,9 +204,19 @@ function take(fd: number, type: LeaseType, subject: ErrorSubject): number {
   return native().fcntl(fd, F_SETLEASE, type === 'read' ? F_RDLCK : F_WRLCK);
 }
 
+/** Opens the file; `undefined` if somebody has a lease on it that this breaks (EAGAIN, since the open does not wait). */
+function openUnlessLeased(file: Lockable, options: OpenFileOptions): OpenFile | undefined {
+  try {
+    return OpenFile.of(file, options, 'read');
+  } catch (why) {
+    if (why instanceof IpcError && why.code === 'EAGAIN') return undefined;
+    throw why;
+  }
+}
+
 /**
  * Takes a lease on a regular file (F_SETLEASE of fcntl(2)); `undefined` if the file is open in a way that it excludes: for writing (a
- * read lease), or anywhere else at all, in this process too (a write lease).
+ * read lease), or anywhere else at all, in this process too (a write lease), or if somebody has a lease that this call breaks.
  *
  * SIGIO is handled in this thread until its last lease is released. A broken lease that nobody waits for is found by `tryBroken()`.
  *
@@ -221,7 +231,8 @@ export function lease(file: Lockable, type: LeaseType, options: OpenFileOptions 
     throw argumentError(`a lease is of type 'read' or 'write', got ${inspect(type, { depth: 0 })}`);
   }
   checkOpenFile(options);
-  const open = OpenFile.of(file, options, 'read');
+  const open = openUnlessLeased(file, options);
+  if (open === undefined) return undefined;
   let made: Lease;
   try {
     made = new Lease(open, type);

@@ -19,7 +19,11 @@ for (const kind of OF_RANGES) {
     held(t, form.tryAcquire(path, { offset: 0, length: 10 }));
     held(t, form.tryAcquire(path, { offset: 20n, length: 5n }));
     for (const range of [{}, { offset: 19 }, { offset: 12, length: 1 }, { offset: 10n }]) {
-      assert.equal(form.tryAcquire(path, kind === 'ofd' ? range : { offset: 19, length: 1 }), undefined, inspect(range));
+      assert.equal(
+        form.tryAcquire(path, kind === 'ofd' ? range : { offset: 19, length: 1 }),
+        undefined,
+        inspect(range),
+      );
     }
     await release(other);
     held(t, form.tryAcquire(path, { offset: 10, length: 10 }));
@@ -75,7 +79,11 @@ for (const kind of OF_RANGES) {
 
   test(`${kind}: a lock that the file is not open for is EBADF, and says what is needed`, (t) => {
     const path = newFile(t);
-    const wrong = { code: 'EBADF', path, hint: /shared lock needs the file open for reading, an exclusive one for writing/ };
+    const wrong = {
+      code: 'EBADF',
+      path,
+      hint: /shared lock needs the file open for reading, an exclusive one for writing/,
+    };
     assert.throws(() => form.tryAcquire(path, { access: 'read' }), wrong);
     assert.throws(() => form.tryAcquire(path, { shared: true, access: 'write' }), wrong);
     const lock = held(t, form.tryAcquire(path, { shared: true }));
@@ -157,7 +165,10 @@ test('who is in the way is told: of record locks the process, of open files thos
     }
     await release(other);
   }
-  assert.throws(() => filelock.ofd.holder(path, { shared: 'no' as unknown as boolean }), /shared must be true or false/);
+  assert.throws(
+    () => filelock.ofd.holder(path, { shared: 'no' as unknown as boolean }),
+    /shared must be true or false/,
+  );
   assert.throws(() => filelock.ofd.holder(path, { create: true } as object), /unknown option 'create'/);
   assert.throws(() => filelock.record.holder(`${path}.none`), { code: 'ENOENT' });
 });

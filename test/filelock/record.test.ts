@@ -71,7 +71,10 @@ test('another worker is refused while this thread has locks on the file, and may
   lock.release();
   const worker = new Worker(WORKER, { workerData: { kind: 'record', path } });
   assert.deepEqual(await once(worker, 'message'), ['held']);
-  assert.throws(() => record.tryAcquire(path), { code: 'EBUSY', hint: /do not exclude its threads; filelock.ofd does/ });
+  assert.throws(() => record.tryAcquire(path), {
+    code: 'EBUSY',
+    hint: /do not exclude its threads; filelock.ofd does/,
+  });
   await worker.terminate();
   held(t, record.tryAcquire(path));
 });

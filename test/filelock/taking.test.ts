@@ -154,7 +154,11 @@ for (const kind of ALL) {
       [path, { create: 'yes' }, { name: 'TypeError', message: /create/ }],
       [path, { follow: 0 }, { name: 'TypeError', message: /follow/ }],
       [path, { mode: 0o10000 }, { name: 'RangeError', message: /mode/ }],
-      [path, { access: 'rw' }, { name: 'TypeError', message: /access must be 'read', 'write' or 'read-write', got 'rw'/ }],
+      [
+        path,
+        { access: 'rw' },
+        { name: 'TypeError', message: /access must be 'read', 'write' or 'read-write', got 'rw'/ },
+      ],
       [path, { access: ['read'] }, { name: 'TypeError', message: /access/ }],
       [0, { create: true }, { name: 'TypeError', message: /create is for a file that is opened by its path/ }],
       [path, null as unknown as object, { name: 'TypeError' }],
@@ -166,7 +170,10 @@ for (const kind of ALL) {
       await assert.rejects(form.acquire(file as string, options as object), error, what);
     }
     await assert.rejects(form.acquire(path, { timeoutMs: -1 }), { code: 'ERR_INTERPROC_RANGE' });
-    await assert.rejects(form.acquire(path, { signal: 'SIGTERM' as unknown as AbortSignal }), /POSIX signal is an option/);
+    await assert.rejects(
+      form.acquire(path, { signal: 'SIGTERM' as unknown as AbortSignal }),
+      /POSIX signal is an option/,
+    );
     assert.throws(() => form.acquireSync(path, { timeoutMs: Number.NaN }), { code: 'ERR_INTERPROC_RANGE' });
     assert.equal(countDescriptors(), before);
     assert.equal(filelock.holders(path).length, 0);
