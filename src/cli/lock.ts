@@ -1,5 +1,4 @@
 /** `interproc lock PATH -- COMMAND`: runs a command while a file is locked, as flock(1) does; `--json` tells who has it. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { type FileLock, flock, type Holder, holders } from '../filelock/index.js';
 import { type ChildDescriptor, type ExitStatus, spawn } from '../proc/index.js';
@@ -27,8 +26,8 @@ const PASSED_ON = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'];
 const KILLED = 128;
 const CONFLICT = 1;
 const MOST_EXIT_CODE = 255;
-const STANDARD = 3;
-const O_CLOEXEC = 0o2000000;
+/** Under which number COMMAND has the lock. */
+const LOCK_FD = 3;
 /** What flock(1) makes a file with, less what the umask takes. */
 const MODE = 0o666;
 
@@ -76,28 +75,9 @@ async function lockWithin(file: string | number, asked: Asked, stop: AbortSignal
   }
 }
 
-/** The descriptors that a program started from here finds besides the standard ones. */
-function inherited(): Record<number, ChildDescriptor> {
-  const found: Record<number, ChildDescriptor> = {};
-  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
-    if (fd < STANDARD) continue;
-    try {
-      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
-      if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0) found[fd] = 'inherit';
-    } catch {
-      // It was the descriptor of the folder itself.
-    }
-  }
-  return found;
-}
-
+/** What COMMAND finds open: node has marked what the shell had open besides as not to be inherited, so that is not among it. */
 function descriptors(lock: FileLock, { close, json }: LockOptions): Record<number, ChildDescriptor> {
-  const fds = inherited();
-  if (json === true) fds[1] = 2;
-  if (close === true) return fds;
-  let free = STANDARD;
-  while (free in fds) free++;
-  return { ...fds, [free]: lock.fd };
+  return { ...(json === true ? { 1: 2 } : {}), ...(close === true ? {} : { [LOCK_FD]: lock.fd }) };
 }
 
 /** Runs COMMAND and waits for its end; what ends this process ends it. */
@@ -140,6 +120,7 @@ async function lockDescriptor(fd: number, asked: Asked, options: LockOptions, st
   const lock = await lockWithin(fd, asked, stop);
   if (options.json === true)
     await writeJson({ path: asked.path, locked: lock !== undefined, ...others(fd, lock) }, stop);
+  lock?.leave(); // the shell has it
   return lock === undefined ? asked.conflict : 0;
 }
 
@@ -173,7 +154,8 @@ It is the lock of flock(2), as of flock(1): both exclude each other. The exit st
 of the signal if one ended it, 127 if there is no such program, 126 if it cannot be executed; 1, or what -E says, if others
 have the lock; 2 for wrong usage. SIGHUP, SIGINT, SIGQUIT and SIGTERM are passed on to COMMAND.
 
-COMMAND and its children have the lock, too: it lasts until the last of them has ended, unless -o is given.
+COMMAND and its children have the lock, too, as descriptor 3: it lasts until the last of them has ended, unless -o is given.
+Other descriptors of the shell than 0, 1 and 2 do not reach COMMAND.
 
 Examples:
   $ interproc lock jobs.lock -- make -j8
@@ -196,7 +178,7 @@ Examples:
     }
     if (options.unlock === true) throw new UsageError('--unlock is for a descriptor');
     const began = performance.now();
-    using lock = await lockWithin(path, asked, stop);
+    const lock = await lockWithin(path, asked, stop);
     const waitedSeconds = (performance.now() - began) / 1000;
     if (lock === undefined) {
       const ofCommand = { code: null, signal: null };
@@ -210,6 +192,7 @@ Examples:
     if (options.json === true) {
       await writeJson({ path, locked: true, waitedSeconds, ...others(path, lock), code, signal }, stop);
     }
+    lock.leave(); // what COMMAND has started may have it still
     return code ?? KILLED + (signalNumber ?? 0);
   },
 };

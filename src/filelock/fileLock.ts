@@ -20,10 +20,14 @@ interface Held {
   unclaim: () => void;
 }
 
-function giveBack({ kind, file, range, unclaim }: Held): void {
-  kind.give(file.fd, range);
+function letGo({ file, unclaim }: Held): void {
   file.close();
   unclaim();
+}
+
+function giveBack(held: Held): void {
+  held.kind.give(held.file.fd, held.range);
+  letGo(held);
 }
 
 const abandoned = new FinalizationRegistry<Held>((held) => {
@@ -42,6 +46,7 @@ export class FileLock extends Handle {
   #lost = false;
   #converting = false;
   #given = false;
+  #leaving = false;
 
   /** @internal */
   constructor(kind: Kind, file: OpenFile, range: Range, shared: boolean, unclaim: () => void) {
@@ -189,10 +194,25 @@ export class FileLock extends Handle {
     if (this.#given) return;
     this.#given = true;
     abandoned.unregister(this);
-    this.#held.kind.give(this.#held.file.fd, this.#held.range);
     trace('release', { kind: this.kind, file: this.file });
+    if (this.#leaving && this.#held.kind !== RECORD) {
+      letGo(this.#held);
+      return;
+    }
+    this.#held.kind.give(this.#held.file.fd, this.#held.range);
     // While a thread converts the lock, what that gets at the last moment has to be given back, too.
     if (!this.#converting) giveBack(this.#held);
+  }
+
+  /**
+   * Closes the descriptor without giving a `flock` or `ofd` lock back: whoever else has the open file, as a child that was given `fd`,
+   * keeps the lock; if nobody has, it is free. A record lock is given back. Calling it again does nothing.
+   */
+  leave(): void {
+    if (this.closed) return;
+    this.#usable();
+    this.#leaving = true;
+    this.close();
   }
 
   describe(): string {

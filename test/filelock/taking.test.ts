@@ -254,6 +254,20 @@ for (const kind of OF_OPEN_FILES) {
     (await form.acquire(path, { timeoutMs: 20_000 })).release();
   });
 
+  test(`${kind}: leaving a lock closes it without giving it back: who shares the open file keeps it`, async (t) => {
+    const path = newFile(t);
+    const file = await openFile(path, 'r+');
+    const lock = held(t, form.tryAcquire(file));
+    lock.leave();
+    lock.leave();
+    assert.equal(lock.closed, true);
+    assert.equal(form.tryAcquire(path), undefined);
+    await file.close();
+    const alone = held(t, form.tryAcquire(path));
+    alone.leave();
+    held(t, form.tryAcquire(path));
+  });
+
   test(`${kind}: a child that was not given the descriptor has nothing of the lock`, async (t) => {
     const path = newFile(t);
     const lock = held(t, form.tryAcquire(path));
