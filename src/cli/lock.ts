@@ -1,4 +1,5 @@
 /** `interproc lock PATH -- COMMAND`: runs a command while a file is locked, as flock(1) does; `--json` tells who has it. */
+import { fstatSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { type FileLock, flock, type Holder, holders } from '../filelock/index.js';
 import { type ChildDescriptor, type ExitStatus, spawn } from '../proc/index.js';
@@ -110,8 +111,22 @@ function shown({ kind, pid, pids, command, shared, waiting, offset, length }: Ho
   };
 }
 
+/** Numbers that the shell has not opened mean nothing, or what node has open for itself, which is never a file. */
+function checkDescriptor(fd: number): void {
+  let isFile = false;
+  try {
+    const found = fstatSync(fd);
+    isFile = found.isFile() || found.isDirectory();
+  } catch {
+    // It is not open at all.
+  }
+  if (!isFile)
+    throw new UsageError(`descriptor ${fd} is no file that the shell has opened, as in: (interproc lock 9; …) 9>FILE`);
+}
+
 /** `interproc lock 9`: locks what the shell has open as 9, which keeps it. */
 async function lockDescriptor(fd: number, asked: Asked, options: LockOptions, stop: AbortSignal): Promise<number> {
+  checkDescriptor(fd);
   if (options.unlock === true) {
     flock.unlock(fd);
     return 0;
