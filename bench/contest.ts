@@ -15,6 +15,11 @@ export interface Entry {
   args: readonly string[];
   /** Counted messages or round trips of a full run: some 0.3 to 1 s of work. */
   count: number;
+  /**
+   * The entry whose process measures this one, too: for work of nanoseconds, where one process and another differ by more than what is
+   * compared. Ratios between the two are those within each process.
+   */
+  alongside?: string;
 }
 
 /** What a ratio must reach, and what it should. */
@@ -28,7 +33,8 @@ export interface RatioSpec {
   name: string;
   of: string;
   against: string;
-  metric: 'rate' | 'p50' | 'p99';
+  /** `seconds` where both do the same work in one process. */
+  metric: 'rate' | 'p50' | 'p99' | 'seconds';
   /** null: reported, and nothing is asked of it. */
   target: Target | null;
   lowerIsBetter: boolean;

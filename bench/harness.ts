@@ -141,11 +141,12 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
   const rounds = settings.quick ? 1 : wanted * ATTEMPTS_PER_RUN;
   const place: Place = contest.processors === 'one' ? 'one' : WANTED;
   const complete = (entry: Entry): boolean => failed.has(entry.id) || ledgers.get(entry.id)!.at(place).length >= wanted;
+  const programs = entries.filter(({ alongside }) => alongside === undefined);
 
-  for (let round = 0; round < rounds && !entries.every(complete); round++) {
+  for (let round = 0; round < rounds && !programs.every(complete); round++) {
     // Each round begins with another entry, so that none always follows the same.
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[(round + i) % entries.length]!;
+    for (let i = 0; i < programs.length; i++) {
+      const entry = programs[(round + i) % programs.length]!;
       if (complete(entry)) continue;
       try {
         await turn(entry);
@@ -166,16 +167,22 @@ export async function runContest(contest: Contest, settings: Settings): Promise<
     const report = await runOnce(commandOf(entry, contest.processors, settings.quick));
     const foreign = foreignLoad(used, (performance.now() - begun) / 1000);
     const after = apart && careful ? probe().placement : before;
-    const fate = before !== after ? 'moved' : careful && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
+    // What one process measures of both sides in turns is disturbed alike.
+    const alone = careful && report.beside === undefined;
+    const fate = before !== after ? 'moved' : alone && foreign > MOST_FOREIGN ? 'disturbed' : 'counted';
     settings.onRun?.(
       `${contest.name} | ${entry.id} | ${before} to ${after} | others ${(foreign * 100).toFixed(0)} % | work ${first.work.toFixed(2)} ns | ${fate} | ` +
         `${report.rate.toPrecision(4)} ${report.unit}${report.p50 === null ? '' : `, p50 ${report.p50.toFixed(2)} us`}`,
     );
-    if (fate === 'counted') ledgers.get(entry.id)!.add(before, report);
-    else dropped[fate]++;
+    if (fate !== 'counted') {
+      dropped[fate]++;
+      return;
+    }
+    ledgers.get(entry.id)!.add(before, report);
+    for (const [id, beside] of Object.entries(report.beside ?? {})) ledgers.get(id)!.add(before, beside);
   }
 
-  const ran = entries.filter((entry) => !failed.has(entry.id));
+  const ran = entries.filter(({ id, alongside }) => !failed.has(alongside ?? id));
   const chosen = choosePlace(
     ran.map((entry) => ledgers.get(entry.id)!),
     wanted,

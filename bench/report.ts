@@ -80,8 +80,12 @@ function ratioOf(spec: RatioSpec, outcome: Outcome): Ratio {
     return { name, ratio: null, target, lowerIsBetter, noise: null, verdict: 'not measured' };
   const ours = summarize(of);
   const theirs = summarize(against);
-  const ratio = ours.median / theirs.median;
-  const noise = Math.hypot(ours.noise, theirs.noise);
+  const isOneProcess = outcome.contest.entries.some(
+    ({ id, alongside }) => id === spec.against && alongside === spec.of,
+  );
+  const { median: ratio, noise } = isOneProcess
+    ? summarize(of.map((value, run) => value / against[run]!))
+    : { median: ours.median / theirs.median, noise: Math.hypot(ours.noise, theirs.noise) };
   return { name, ratio, target, lowerIsBetter, noise, verdict: verdictOf(ratio, target, lowerIsBetter) };
 }
 

@@ -282,7 +282,7 @@ function roundTrip(id: string, mechanism: string, implementation: string, progra
   return { id, workload: 'round trip, both asleep', mechanism, implementation, size: SMALL, program, args: [], count };
 }
 
-function lower(name: string, against: string, metric: 'p50' | 'p99', target: Target): RatioSpec {
+function lower(name: string, against: string, metric: 'p50' | 'p99' | 'seconds', target: Target | null): RatioSpec {
   return { name, of: 'interproc', against, metric, target, lowerIsBetter: true };
 }
 
@@ -347,6 +347,33 @@ function higher(name: string, of: string, against: string, target: Target | null
   return { name, of, against, metric: 'rate', target, lowerIsBetter: false };
 }
 
+/** A field through a layout may cost 1.5 times what it costs through a DataView. */
+const layouts: Contest[] = [
+  ['read', 'six scalars read', 2e6],
+  ['write', 'six scalars written', 2e6],
+  ['bigints', 'two scalars of 64 bits read', 2e6],
+  ['nested', 'fields of a nested struct', 4e6],
+  ['array', 'elements of an array', 8e6],
+  ['atomic', 'an atomic addition', 4e6],
+  ['cursor', 'two scalars of each element of a list', 4e6],
+].map(([way, workload, count]) => layoutContest(String(way), String(workload), Number(count)));
+
+function layoutContest(way: string, workload: string, count: number): Contest {
+  const row = { workload, mechanism: 'layout', size: 8, program: 'ours/layout-fields', args: ['--way', way], count };
+  const against = way === 'atomic' ? 'Atomics' : 'DataView';
+  const name = `layout: ${workload}`;
+  const target = way === 'cursor' ? null : { must: 1.5, goal: 1.1 };
+  return {
+    name,
+    processors: 'one',
+    entries: [
+      { ...row, id: 'interproc', implementation: 'interproc' },
+      { ...row, id: 'dataview', implementation: against, alongside: 'interproc' },
+    ],
+    ratios: [lower(`${name}, against ${against}`, 'dataview', 'seconds', target)],
+  };
+}
+
 /** All contests, in the order in which they are run and printed. */
 export const contests: readonly Contest[] = [
   ...rings,
@@ -362,4 +389,5 @@ export const contests: readonly Contest[] = [
   ...blockingRoundTrips,
   signalRoundTrip,
   channel,
+  ...layouts,
 ];

@@ -46,11 +46,11 @@ typedef struct {
   uint32_t expected;
 } blocked_futex;
 
-/* A word that has changed already (EAGAIN) is the same to the waiter as being woken. */
+/* 0: woken; 1: the word has changed already (EAGAIN), which is no failure. */
 static int64_t run_futex(ip_call *call) {
   blocked_futex *wait = (blocked_futex *)call;
-  if (futex_wait_word(wait->word, wait->expected, NULL) == 0 || errno == EAGAIN) return 0;
-  return -errno;
+  if (futex_wait_word(wait->word, wait->expected, NULL) == 0) return 0;
+  return errno == EAGAIN ? 1 : -errno;
 }
 
 static void release_futex(ip_call *call) { ip_mapping_release(((blocked_futex *)call)->held); }
@@ -70,7 +70,69 @@ static napi_value futex_blocking_wait(napi_env env, napi_callback_info info) {
   return ip_block(env, args[0], &wait->call);
 }
 
+/* futex_waitv(2), Linux 5.16; the headers of the C library may be older. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define WORD_IS_32_BITS 2
+#define MOST_WORDS 128
+
+typedef struct {
+  uint64_t expected;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+} waited_word;
+
+typedef struct {
+  ip_call call;
+  uint32_t count;
+  ip_mapping *held[MOST_WORDS];
+  waited_word words[MOST_WORDS];
+} blocked_futexes;
+
+/* The index of the word that was woken; -EAGAIN if one has changed already. */
+static int64_t run_futexes(ip_call *call) {
+  blocked_futexes *wait = (blocked_futexes *)call;
+  long woken = syscall(SYS_futex_waitv, wait->words, wait->count, 0, NULL, 0);
+  return woken < 0 ? -errno : woken;
+}
+
+static void release_futexes(ip_call *call) {
+  blocked_futexes *wait = (blocked_futexes *)call;
+  for (uint32_t word = 0; word < wait->count; word++) ip_mapping_release(wait->held[word]);
+}
+
+/* blockingFutexWaitMany(token, mappings, offsets as Float64Array, expected as Uint32Array): a thread waits while each word is
+   what is expected of it. */
+static napi_value futex_blocking_wait_many(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(4);
+  uint32_t count = 0;
+  if (napi_get_array_length(env, args[1], &count) != napi_ok || count == 0 || count > MOST_WORDS) return ip_result(env, -EINVAL);
+  const double *offsets = ip_array(env, args[2], napi_float64_array, count, NULL);
+  const uint32_t *expected = ip_array(env, args[3], napi_uint32_array, count, NULL);
+  if (offsets == NULL || expected == NULL) return ip_result(env, -EFAULT);
+  blocked_futexes *wait = calloc(1, sizeof *wait);
+  if (wait == NULL) return ip_result(env, -ENOMEM);
+  wait->call = (ip_call){.run = run_futexes, .release = release_futexes};
+  for (uint32_t index = 0; index < count; index++) {
+    napi_value mapping, offset;
+    napi_get_element(env, args[1], index, &mapping);
+    napi_create_double(env, offsets[index], &offset);
+    uint32_t *word = ip_mapping_word(env, mapping, offset, &wait->held[index]);
+    if (word == NULL) {
+      release_futexes(&wait->call);
+      free(wait);
+      return ip_result(env, -EFAULT);
+    }
+    wait->words[index] = (waited_word){.expected = expected[index], .address = (uintptr_t)word, .flags = WORD_IS_32_BITS};
+    wait->count = index + 1;
+  }
+  return ip_block(env, args[0], &wait->call);
+}
+
 const ip_function ip_futex_functions[] = {{"futexWake", futex_wake},
                                           {"futexWait", futex_wait},
                                           {"blockingFutexWait", futex_blocking_wait},
+                                          {"blockingFutexWaitMany", futex_blocking_wait_many},
                                           {NULL, NULL}};

@@ -13,17 +13,36 @@ static void *part(napi_env env, napi_value *args, size_t *length, ip_mapping **h
   return ip_mapping_bytes(env, args[0], args[1], *length, held);
 }
 
-/* msync(mapping, offset, length, flags) */
-static napi_value pages_msync(napi_env env, napi_callback_info info) {
+/* Makes one of these calls on the part, with one more argument. */
+static napi_value call_on_part(napi_env env, napi_callback_info info, int (*call)(void *start, size_t length, int argument)) {
   IP_ARGUMENTS(4);
   size_t length;
   ip_mapping *held;
   void *start = part(env, args, &length, &held);
   if (start == NULL) return ip_result(env, -EFAULT);
-  napi_value answer = ip_answer(env, msync(start, length, ip_int32(env, args[3])));
+  napi_value answer = ip_answer(env, call(start, length, ip_int32(env, args[3])));
   ip_mapping_release(held);
   return answer;
 }
+
+static int call_mlock(void *start, size_t length, int flags) { return mlock2(start, length, (unsigned)flags); }
+
+static int call_munlock(void *start, size_t length, int unused) {
+  (void)unused;
+  return munlock(start, length);
+}
+
+/* msync(mapping, offset, length, flags) */
+static napi_value pages_msync(napi_env env, napi_callback_info info) { return call_on_part(env, info, msync); }
+
+/* madvise(mapping, offset, length, advice) */
+static napi_value pages_madvise(napi_env env, napi_callback_info info) { return call_on_part(env, info, madvise); }
+
+/* mlock(mapping, offset, length, flags): mlock2(2) */
+static napi_value pages_mlock(napi_env env, napi_callback_info info) { return call_on_part(env, info, call_mlock); }
+
+/* munlock(mapping, offset, length) */
+static napi_value pages_munlock(napi_env env, napi_callback_info info) { return call_on_part(env, info, call_munlock); }
 
 typedef struct {
   ip_call call;
@@ -53,42 +72,6 @@ static napi_value pages_blocking_msync(napi_env env, napi_callback_info info) {
   wanted->call = (ip_call){.run = run_msync, .release = release_msync};
   wanted->flags = ip_int32(env, args[4]);
   return ip_block(env, args[0], &wanted->call);
-}
-
-/* madvise(mapping, offset, length, advice) */
-static napi_value pages_madvise(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(4);
-  size_t length;
-  ip_mapping *held;
-  void *start = part(env, args, &length, &held);
-  if (start == NULL) return ip_result(env, -EFAULT);
-  napi_value answer = ip_answer(env, madvise(start, length, ip_int32(env, args[3])));
-  ip_mapping_release(held);
-  return answer;
-}
-
-/* mlock(mapping, offset, length, flags): mlock2(2). */
-static napi_value pages_mlock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(4);
-  size_t length;
-  ip_mapping *held;
-  void *start = part(env, args, &length, &held);
-  if (start == NULL) return ip_result(env, -EFAULT);
-  napi_value answer = ip_answer(env, mlock2(start, length, ip_uint32(env, args[3])));
-  ip_mapping_release(held);
-  return answer;
-}
-
-/* munlock(mapping, offset, length) */
-static napi_value pages_munlock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(3);
-  size_t length;
-  ip_mapping *held;
-  void *start = part(env, args, &length, &held);
-  if (start == NULL) return ip_result(env, -EFAULT);
-  napi_value answer = ip_answer(env, munlock(start, length));
-  ip_mapping_release(held);
-  return answer;
 }
 
 /* mincore(mapping, offset, length, pages): one byte of the array for each page, its lowest bit says whether it is in memory. */

@@ -9,9 +9,21 @@ import { root } from './lib/setup.mjs';
 import { runTests, testFiles } from './lib/test-run.mjs';
 
 const VERSIONS = ['22.23.3', '24.21.0', '26.10.0'];
-const SUITES = ['conformance', 'core', 'sys', 'signal', 'proc', 'pipe', 'unix', 'mq', 'sysv'].map(
-  (folder) => `dist/test/${folder}`,
-);
+const SUITES = [
+  'conformance',
+  'core',
+  'sys',
+  'signal',
+  'proc',
+  'pipe',
+  'unix',
+  'mq',
+  'sysv',
+  'shm',
+  'mmap',
+  'futex',
+  'layout',
+].map((folder) => `dist/test/${folder}`);
 
 /** The program of that version, fetched if it is not there. */
 function fetchNode(version) {

@@ -5,13 +5,15 @@ import { LARGE } from './payload.js';
 /** The one line that a program prints. Times of round trips are in microseconds. */
 export interface Report {
   rate: number;
-  unit: 'messages/s' | 'bytes/s' | 'round trips/s';
+  unit: 'messages/s' | 'bytes/s' | 'round trips/s' | 'accesses/s';
   seconds: number;
   messages: number;
   bytes: number;
   p50: number | null;
   p99: number | null;
   checksumOk: boolean;
+  /** What the same process measured for other entries of its contest, by their ids. */
+  beside?: Readonly<Record<string, Report>>;
 }
 
 /** The counts of a run; `total` is warm-up and counted messages together. */
@@ -70,7 +72,8 @@ export function now(): number {
   return Number(process.hrtime.bigint());
 }
 
-function print(report: Report): void {
+/** Prints the one line of a program. */
+export function print(report: Report): void {
   process.stdout.write(`${JSON.stringify(report)}\n`);
   if (!report.checksumOk) process.exitCode = 1;
 }

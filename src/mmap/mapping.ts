@@ -114,6 +114,9 @@ export class Mapping extends Handle {
     return this.#readOnly ? 'read' : this.#writable;
   }
 
+  /** Called when the buffer was detached: by `close()`, `protect()` or `resize()`. @internal */
+  whenDetached: (() => void) | undefined;
+
   #show(): Views {
     const buffer = native().mappingBuffer(this.#native);
     if (typeof buffer !== 'number') {
@@ -346,6 +349,7 @@ export class Mapping extends Handle {
     }
     const { protection } = howToMap(access);
     const result = native().mappingProtect(this.#native, this.#views?.buffer, protection);
+    this.whenDetached?.();
     if (result === -EBUSY) {
       throw new IpcError({
         code: 'EBUSY',
@@ -392,6 +396,7 @@ export class Mapping extends Handle {
       throw error;
     }
     native().munmap(old.mapping, old.buffer);
+    this.whenDetached?.();
   }
 
   /** For another thread of this process: post it, and `attach()` there while this mapping is still open. */
@@ -412,6 +417,7 @@ export class Mapping extends Handle {
 
   protected release(): void {
     native().munmap(this.#native, this.#views?.buffer);
+    this.whenDetached?.();
   }
 
   protected override details(): Record<string, unknown> {

@@ -422,7 +422,15 @@ interface WaitingCalls {
   /** Waits until nobody holds it. */
   blockingSemaphoreZero(token: number, id: number, index: number): Result;
   blockingMsync(token: number, mapping: NativeMapping, offset: number, length: number, flags: number): Result;
+  /** 0 woken, 1 the word differs. */
   blockingFutexWait(token: number, mapping: NativeMapping, offset: number, expected: number): Result;
+  /** The index of the word that was woken, -EAGAIN where one differs. */
+  blockingFutexWaitMany(
+    token: number,
+    mappings: readonly NativeMapping[],
+    offsets: Float64Array,
+    expected: Uint32Array,
+  ): Result;
   blockingMsgsnd(token: number): Result;
   /** -E2BIG once there is such a message, which stays, or the number of an empty one (`msgTaken`). */
   blockingMsgrcv(token: number, id: number, type: number | bigint, flags: number): Result;

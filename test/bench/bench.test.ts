@@ -31,7 +31,7 @@ interface BenchReport {
   notes: string[];
 }
 
-const UNITS = ['messages/s', 'bytes/s', 'round trips/s'];
+const UNITS = ['messages/s', 'bytes/s', 'round trips/s', 'accesses/s'];
 const PLACES = ['sibling', 'near', 'far', 'single', 'one', 'mixed'];
 const program = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 const run = promisify(execFile);
@@ -77,6 +77,7 @@ test('every workload runs on our side, in C and as its peer, and the report has 
   assert.deepEqual(sides('pipeline'), pipelines);
   assert.deepEqual(sides('shm'), ['c', 'interproc']);
   assert.deepEqual(sides('unix'), ['c', 'interproc', 'net']);
+  assert.deepEqual(sides('layout'), ['Atomics', 'DataView', 'interproc']);
   for (const { name, target, lowerIsBetter } of report.ratios) {
     if (target !== null) assert.ok(lowerIsBetter ? target.goal <= target.must : target.goal >= target.must, name);
   }

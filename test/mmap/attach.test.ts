@@ -35,9 +35,10 @@ test('memory stays for a worker that has attached when the thread that mapped it
   const worker = await attached(memory.handle(), 'look');
   const handle = memory.handle();
   memory.close();
+  const exited = once(worker, 'exit');
   worker.postMessage('go');
   assert.deepEqual((await once(worker, 'message'))[0], [5, 4096, 'read-write']);
-  await once(worker, 'exit');
+  await exited;
   assert.throws(() => mmap.attach(handle), {
     code: 'ERR_INTERPROC_CLOSED',
     message: /mapping of this handle is closed/,

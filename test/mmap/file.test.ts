@@ -14,7 +14,7 @@ import {
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import * as mmap from '../../src/mmap/index.js';
 import { attempt } from '../support/elsewhere.js';
 import { openDescriptors } from '../support/descriptors.js';
@@ -51,7 +51,7 @@ test('what is written to a file mapped for it is seen by other programs', (t) =>
 
 test('a part of a file begins at a page and ends where it was asked to', (t) => {
   const path = join(temporaryFolder(t), 'file');
-  writeFileSync(path, 'x'.repeat(page) + 'second page' + 'y'.repeat(page));
+  writeFileSync(path, `${'x'.repeat(page)}second page${'y'.repeat(page)}`);
   using part = mmap.file(path, { offset: page, length: 11 });
   assert.equal(text(part.read()), 'second page');
   using rest = mmap.file(path, { offset: page });
@@ -137,39 +137,43 @@ test('another user is refused what the mode forbids', async (t) => {
   assert.equal(outcomes[3]?.code, 'EACCES');
 });
 
-for (const unnamed of [true, false]) {
-  const how = unnamed ? 'without a name' : 'under another name, where there are no unnamed files,';
-  test(`a file that is made is built ${how} and is there complete`, (t) => {
-    const folder = temporaryFolder(t);
-    const path = join(folder, 'made');
-    if (!unnamed) process.env['INTERPROC_TMPFILE'] = 'no';
-    t.after(() => delete process.env['INTERPROC_TMPFILE']);
-    const before = openDescriptors().size;
-    const mapping = mmap.createFile(path, {
-      size: 10_000,
-      mode: 0o644,
-      prepare(memory) {
-        assert.equal(readdirSync(folder).includes('made'), false, 'nobody sees it yet');
-        memory.bytes.fill(9);
-      },
-    });
-    assert.deepEqual(readdirSync(folder), ['made']);
-    assert.equal(statSync(path).mode & 0o7777, 0o644);
-    assert.ok(statSync(path).blocks * 512 >= 10_000, 'its space is really there');
-    assert.ok(readFileSync(path).every((byte) => byte === 9));
-    mapping.bytes[0] = 1;
-    assert.equal(readFileSync(path)[0], 1);
-    mapping.close();
-    assert.throws(() => mmap.createFile(path, { size: 1 }), { code: 'EEXIST', path });
-    symlinkSync('nowhere', join(folder, 'link'));
-    assert.throws(() => mmap.createFile(join(folder, 'link'), { size: 1 }), { code: 'EEXIST' });
-    assert.throws(() => mmap.createFile(join(folder, 'none', 'x'), { size: 1 }), { code: 'ENOENT' });
-    const failing = { size: 1, prepare: () => assert.fail('not today') };
-    assert.throws(() => mmap.createFile(join(folder, 'x'), failing), /not today/);
-    assert.deepEqual(readdirSync(folder).sort(), ['link', 'made']);
-    assert.equal(openDescriptors().size, before);
+/** Makes a file, and fails to. */
+function assertMadeComplete(t: TestContext): void {
+  const folder = temporaryFolder(t);
+  const path = join(folder, 'made');
+  const before = openDescriptors().size;
+  const mapping = mmap.createFile(path, {
+    size: 10_000,
+    mode: 0o644,
+    prepare(memory) {
+      assert.equal(readdirSync(folder).includes('made'), false, 'nobody sees it yet');
+      memory.bytes.fill(9);
+    },
   });
+  assert.deepEqual(readdirSync(folder), ['made']);
+  assert.equal(statSync(path).mode & 0o7777, 0o644);
+  assert.ok(statSync(path).blocks * 512 >= 10_000, 'its space is really there');
+  assert.ok(readFileSync(path).every((byte) => byte === 9));
+  mapping.bytes[0] = 1;
+  assert.equal(readFileSync(path)[0], 1);
+  mapping.close();
+  assert.throws(() => mmap.createFile(path, { size: 1 }), { code: 'EEXIST', path });
+  symlinkSync('nowhere', join(folder, 'link'));
+  assert.throws(() => mmap.createFile(join(folder, 'link'), { size: 1 }), { code: 'EEXIST' });
+  assert.throws(() => mmap.createFile(join(folder, 'none', 'x'), { size: 1 }), { code: 'ENOENT' });
+  const failing = { size: 1, prepare: () => assert.fail('not today') };
+  assert.throws(() => mmap.createFile(join(folder, 'x'), failing), /not today/);
+  assert.deepEqual(readdirSync(folder).sort(), ['link', 'made']);
+  assert.equal(openDescriptors().size, before);
 }
+
+test('a file that is made is built without a name and then linked, complete', (t) => assertMadeComplete(t));
+
+test('where there are no unnamed files, a file is built under another name and then linked, complete', (t) => {
+  process.env.INTERPROC_TMPFILE = 'no';
+  t.after(() => delete process.env.INTERPROC_TMPFILE);
+  assertMadeComplete(t);
+});
 
 test('a file without the space for it is not made', async (t) => {
   const folder = temporaryFolder(t);

@@ -32,8 +32,9 @@ for (const kind of KINDS) {
     test(`a ${kind} is cut 1,000 times in the middle of ${use} of a worker: the process lives and it is told`, async (t) => {
       const workerData = { kind, use, rounds: ROUNDS, folder: temporaryFolder(t), seed: seedOf(t) };
       const worker = new Worker(new URL('../fixtures/mapping-cutting.js', import.meta.url), { workerData });
+      const exited = once(worker, 'exit');
       assert.deepEqual(await once(worker, 'message'), [ROUNDS]);
-      await once(worker, 'exit');
+      await exited;
     });
   }
 }

@@ -8,13 +8,12 @@ import { argumentError, check, IpcError } from '../../core/errors.js';
 import { isKind, statusOf } from '../../core/files.js';
 import { DescriptorHandle } from '../../core/handle.js';
 import { setNonBlocking } from '../../core/transfer.js';
-import { descriptor } from '../../mmap/index.js';
+import { descriptor, type Mapping } from '../../mmap/index.js';
 import type { Sink, Source } from '../contract.js';
 import type { Endpoint, OpenHalf } from '../endpoint.js';
 import { LEAST_CAPACITY, MOST_CAPACITY } from '../ring/layout.js';
-import { FileLocks } from '../ring/locks.js';
 import { formatRing, isBlank, ringBytes } from '../ring/memory.js';
-import { checkOwner, type Found, NAMED_OPTIONS, namedReceiver, namedSender } from '../ring/named.js';
+import { type Found, foundFile, NAMED_OPTIONS, namedReceiver, namedSender } from '../ring/named.js';
 import { streamSink, streamSource } from '../stream/hangup.js';
 import { type EndpointUrl, flagOption } from '../url.js';
 
@@ -75,26 +74,13 @@ function findMemory(url: EndpointUrl): Found {
     check(native().open(`/proc/self/fd/${numberOf(url)}`, constants.O_RDWR, 0), 'open', subject),
     url.href,
   );
-  try {
-    const { size, uid } = statusOf(file.fd, subject);
-    checkOwner(uid, url);
-    const capacity = capacityIn(size, url);
-    return {
-      locks: new FileLocks(file.fd),
-      replaceable: false,
-      memory() {
-        const memory = descriptor(file.fd, { length: ringBytes(capacity) }, subject);
-        if (isBlank(memory)) formatRing(memory, capacity);
-        return memory;
-      },
-      isNamed: () => true,
-      unlink: () => undefined,
-      close: () => file.close(),
-    };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  const memory = (): Mapping => {
+    const capacity = capacityIn(statusOf(file.fd, subject).size, url);
+    const mapped = descriptor(file.fd, { length: ringBytes(capacity) }, subject);
+    if (isBlank(mapped)) formatRing(mapped, capacity);
+    return mapped;
+  };
+  return foundFile(file, url, { replaceable: false, memory, isNamed: () => true, unlink: () => undefined });
 }
 
 /** Inherited descriptors as a channel. */

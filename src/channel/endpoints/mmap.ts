@@ -10,9 +10,8 @@ import { isKind, kindOf, namesDescriptor, statusOf } from '../../core/files.js';
 import { DescriptorHandle } from '../../core/handle.js';
 import { openOrMake } from '../../core/named.js';
 import { descriptor } from '../../mmap/index.js';
-import { FileLocks } from '../ring/locks.js';
 import { formatRing, ringBytes } from '../ring/memory.js';
-import { checkOwner, type Found, namedEndpoint } from '../ring/named.js';
+import { type Found, foundFile, namedEndpoint } from '../ring/named.js';
 import type { EndpointUrl } from '../url.js';
 
 class RingFile extends DescriptorHandle {
@@ -61,20 +60,12 @@ function find(url: EndpointUrl, capacity: number): Found {
     () => open(path),
     () => make(path, capacity),
   );
-  try {
-    checkOwner(statusOf(file.fd).uid, url);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-  return {
-    locks: new FileLocks(file.fd),
+  return foundFile(file, url, {
     replaceable: true,
     memory: () => descriptor(file.fd, {}, { path }),
     isNamed: () => namesDescriptor(path, file.fd),
     unlink: () => void check(native().unlink(path), 'unlink', { path }),
-    close: () => file.close(),
-  };
+  });
 }
 
 /** Rings in mapped files, as a channel. */

@@ -3,11 +3,10 @@
  * its name. The kernel's locks on the object say who is alive, a futex wakes. The object comes into the world
  * complete (O_TMPFILE and linkat), so there is exactly one maker and nobody sees a half-made ring.
  */
-import { namesDescriptor, statusOf } from '../../core/files.js';
+import { namesDescriptor } from '../../core/files.js';
 import * as shm from '../../shm/index.js';
-import { FileLocks } from '../ring/locks.js';
 import { formatRing, ringBytes } from '../ring/memory.js';
-import { checkOwner, type Found, namedEndpoint } from '../ring/named.js';
+import { type Found, foundFile, namedEndpoint } from '../ring/named.js';
 import type { EndpointUrl } from '../url.js';
 
 function find(url: EndpointUrl, capacity: number): Found {
@@ -16,20 +15,12 @@ function find(url: EndpointUrl, capacity: number): Found {
     size: ringBytes(capacity),
     prepare: (memory) => formatRing(memory, capacity),
   });
-  try {
-    checkOwner(statusOf(object.fd).uid, url);
-  } catch (error) {
-    object.close();
-    throw error;
-  }
-  return {
-    locks: new FileLocks(object.fd),
+  return foundFile(object, url, {
     replaceable: true,
     memory: () => object.map(),
     isNamed: () => namesDescriptor(`/dev/shm${name}`, object.fd),
     unlink: () => shm.unlink(name),
-    close: () => object.close(),
-  };
+  });
 }
 
 /** Rings in POSIX shared memory, as a channel. */

@@ -12,6 +12,8 @@ import { callBlocking } from '../../core/blocking.js';
 import { EIDRM } from '../../core/errno.js';
 import { IpcError } from '../../core/errors.js';
 import { atExit } from '../../core/exit.js';
+import { statusOf } from '../../core/files.js';
+import type { DescriptorHandle } from '../../core/handle.js';
 import type { WaitOptions } from '../../core/wait.js';
 import { Waits } from '../../core/waits.js';
 import type { Mapping } from '../../mmap/index.js';
@@ -21,7 +23,7 @@ import { type EndpointUrl, flagOption } from '../url.js';
 import { ringConsumer } from './consumer.js';
 import { CONSUMER_ASLEEP, PRODUCER_ASLEEP } from './layout.js';
 import type { Link } from './link.js';
-import { type EndLocks, NAME, RECEIVER, SENDER } from './locks.js';
+import { type EndLocks, FileLocks, NAME, RECEIVER, SENDER } from './locks.js';
 import { checkRing, hasJoined, joinRing, pidOf, type Role } from './memory.js';
 import { capacityOption, spinOption } from './options.js';
 import { ringProducer } from './producer.js';
@@ -43,6 +45,21 @@ export interface Found {
   unlink(): void;
   /** Lets go of it; memory that was mapped stays. */
   close(): void;
+}
+
+/** A file or object that was found, whose owner is looked at and whose locks are on the file itself. It is closed if it is refused. */
+export function foundFile(
+  file: DescriptorHandle,
+  url: EndpointUrl,
+  more: Pick<Found, 'replaceable' | 'memory' | 'isNamed' | 'unlink'>,
+): Found {
+  try {
+    checkOwner(statusOf(file.fd, { object: url.href }).uid, url);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return { locks: new FileLocks(file.fd), close: () => file.close(), ...more };
 }
 
 /** How what has a name is found, or made with a ring of this capacity. */
