@@ -23,7 +23,7 @@ export interface Holder {
   pid: number | undefined;
   /** The processes that have it now, as far as they can be looked into: of an open file's lock, all that have the file open. */
   pids: number[];
-  /** The command line of `pid`, or else of the first of `pids`. */
+  /** The command line of `pid` if that has it, or else of the first of `pids`. */
   command: string | undefined;
   /** Whether others may have a shared lock there, too. */
   shared: boolean;
@@ -55,15 +55,24 @@ function sharing(lock: PlacedLock): number[] {
   );
 }
 
+/**
+ * The process to name: who took it, unless others are seen to have it and that one is not. Then it is gone, and its number may
+ * be somebody else's by now.
+ */
+export function processOf(pid: number | undefined, pids: readonly number[]): number | undefined {
+  return pid !== undefined && (pids.length === 0 || pids.includes(pid)) ? pid : pids[0];
+}
+
 function holderFrom(lock: PlacedLock): Holder {
   const pid = lock.pid > 0 ? lock.pid : undefined;
   const isOfOpenFile = !lock.waiting && (lock.kind === 'ofd' || lock.kind === 'flock');
   const pids = isOfOpenFile ? sharing(lock) : pid === undefined ? [] : [pid];
+  const known = processOf(pid, pids);
   return {
     kind: lock.kind,
     pid,
     pids,
-    command: [...(pid === undefined ? [] : [pid]), ...pids].map(commandOf).find((command) => command !== undefined),
+    command: known === undefined ? undefined : commandOf(known),
     shared: lock.shared,
     waiting: lock.waiting,
     offset: lock.offset,

@@ -19,7 +19,7 @@ import { DescriptorHandle } from '../core/handle.js';
 import { giveName, openLockFile, type OpenLockFile } from '../core/lockName.js';
 import { traceOf } from '../core/trace.js';
 import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
-import { holders } from './holders.js';
+import { holders, processOf } from './holders.js';
 import { type LockOwner, ownerByPid, readOwner, writeOwner } from './ownerRecord.js';
 
 /** How a lock file is taken. */
@@ -267,7 +267,7 @@ export function owner(path: string): LockOwner | undefined {
       if (record && isMarked(fd, path)) return record.owner;
       if (marked) continue;
       const holder = holders(fd).find(({ kind, shared, waiting }) => kind === 'flock' && !shared && !waiting);
-      return holder === undefined ? undefined : ownerByPid(holder.pid ?? holder.pids[0]);
+      return holder === undefined ? undefined : ownerByPid(processOf(holder.pid, holder.pids));
     } finally {
       native().close(fd);
     }

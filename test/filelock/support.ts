@@ -32,7 +32,7 @@ export function held<T extends { release(): void }>(t: Pick<TestContext, 'after'
 /** Another process that has a lock: it says `held`, and obeys `release`, `exit`, `ask`. */
 export async function holder(
   t: Pick<TestContext, 'after'>,
-  kind: KindName | 'lockFile',
+  kind: KindName | 'lockFile' | 'lease',
   path: string | number,
   lockOptions: object = {},
   options: StartOptions = {},
@@ -46,7 +46,7 @@ export async function holder(
 /** The same, without waiting until it has the lock. */
 export function waiter(
   t: Pick<TestContext, 'after'>,
-  kind: KindName | 'lockFile',
+  kind: KindName | 'lockFile' | 'lease',
   path: string | number,
   lockOptions: object = {},
   options: StartOptions = {},
