@@ -278,6 +278,7 @@ static int64_t handed_out(ip_environment *environment, const ip_job *job) {
   if (job->call->discard == ip_discard_descriptor && job->result >= 0) {
     ip_hold_descriptor(environment, (int32_t)job->result);
   }
+  if (job->call->keep != NULL) job->call->keep(environment, job->call, job->result);
   return job->result;
 }
 

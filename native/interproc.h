@@ -221,10 +221,12 @@ void ip_record_files_end(const ip_environment *environment);
 /* ---- threads blocked in a system call (blocking.c) ----------------------------------------- */
 
 /* One call that a thread of its own makes. `run` makes it; `discard` undoes a result that nobody
-   will receive (closes the descriptor); `release` lets go of what the arguments hold. */
+   will receive (closes the descriptor); `keep` notes what a result means for the environment that is about to receive it,
+   which may end before its JavaScript sees it; `release` lets go of what the arguments hold. */
 typedef struct ip_call {
   int64_t (*run)(struct ip_call *call);
   void (*discard)(struct ip_call *call, int64_t result);
+  void (*keep)(ip_environment *environment, struct ip_call *call, int64_t result);
   void (*release)(struct ip_call *call);
 } ip_call;
 

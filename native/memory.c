@@ -25,6 +25,7 @@ struct ip_mapping {
   atomic_int users;  /* reasons to keep it mapped */
   uint64_t id;       /* what another thread attaches by */
   ip_mapping *next;  /* in `all`, under `lock` */
+  ip_mapping *previous;
 };
 
 /* All mappings of this process, for who attaches. */
@@ -63,9 +64,9 @@ static bool add_user(ip_mapping *mapping) {
 static void drop_user(ip_mapping *mapping) {
   if (atomic_fetch_sub(&mapping->users, 1) != 1) return;
   pthread_mutex_lock(&lock);
-  ip_mapping **link = &all;
-  while (*link != mapping) link = &(*link)->next;
-  *link = mapping->next;
+  if (mapping->next != NULL) mapping->next->previous = mapping->previous;
+  if (mapping->previous != NULL) mapping->previous->next = mapping->next;
+  if (all == mapping) all = mapping->next;
   pthread_mutex_unlock(&lock);
   ip_unguard(mapping->guard);
   unmap(mapping->address, mapping->length, &mapping->kind);
@@ -119,9 +120,15 @@ napi_value ip_mapping_new(napi_env env, void *address, size_t length, ip_memory_
   mapping->length = length;
   mapping->kind = kind;
   mapping->guard = kind.page == 0 ? -1 : ip_guard(address, length, kind.page);
+  if (kind.page != 0 && mapping->guard < 0) {
+    unmap(address, length, &kind); /* a fault in it could not be caught */
+    free(mapping);
+    return ip_result(env, -ENOMEM);
+  }
   atomic_init(&mapping->users, 1);
   pthread_mutex_lock(&lock);
   mapping->next = all;
+  if (all != NULL) all->previous = mapping;
   all = mapping;
   pthread_mutex_unlock(&lock);
   return new_record(env, mapping);
@@ -188,7 +195,7 @@ static napi_value memory_buffer(napi_env env, napi_callback_info info) {
     napi_value ignored;
     bool pending = false;
     if (napi_is_exception_pending(env, &pending) == napi_ok && pending) napi_get_and_clear_last_exception(env, &ignored);
-    free(made);
+    /* `made` is not freed: whether the engine still calls its finalizer depends on where it failed. */
     return ip_result(env, status == napi_no_external_buffers_allowed ? -ENOTSUP : -EFBIG);
   }
   made->refused = false;

@@ -30,16 +30,21 @@ static napi_value semaphore_remove(napi_env env, napi_callback_info info) {
   return ip_answer(env, semctl(ip_int32(env, args[0]), 0, IPC_RMID));
 }
 
-/* semctlOwner(id): whose it is, as a user's number. */
-static napi_value semaphore_owner(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(1);
+/* semctlStat(id, fields): numbers of the users whose it is and who made it, and how many semaphores it has. */
+static napi_value semaphore_stat(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(2);
+  int64_t *fields = ip_array(env, args[1], napi_bigint64_array, 3, NULL);
+  if (fields == NULL) return ip_result(env, -EFAULT);
   struct semid_ds found;
   union {
     int val;
     struct semid_ds *buf;
   } into = {.buf = &found};
   if (semctl(ip_int32(env, args[0]), 0, IPC_STAT, into) < 0) return ip_result(env, -errno);
-  return ip_result(env, found.sem_perm.uid);
+  fields[0] = found.sem_perm.uid;
+  fields[1] = found.sem_perm.cuid;
+  fields[2] = (int64_t)found.sem_nsems;
+  return ip_result(env, 0);
 }
 
 /* semctlValue(id, index) */
@@ -65,6 +70,7 @@ typedef struct {
   ip_call call;
   int id;
   unsigned short index;
+  struct ip_held_semaphore *note; /* of the one that holds it; NULL once the environment has it */
 } blocked_semaphore;
 
 static int64_t run_hold(ip_call *call) {
@@ -77,6 +83,17 @@ static void discard_hold(ip_call *call, int64_t result) {
   if (result >= 0) give_back(wanted->id, wanted->index);
 }
 
+/* Before JavaScript hears of it: a worker that is ended in between would have it for ever. */
+static void keep_hold(ip_environment *environment, ip_call *call, int64_t result) {
+  blocked_semaphore *wanted = (blocked_semaphore *)call;
+  if (result < 0) return;
+  *wanted->note = (struct ip_held_semaphore){.id = wanted->id, .index = wanted->index, .next = environment->held_semaphores};
+  environment->held_semaphores = wanted->note;
+  wanted->note = NULL;
+}
+
+static void release_note(ip_call *call) { free(((blocked_semaphore *)call)->note); }
+
 static int64_t run_zero(ip_call *call) {
   const blocked_semaphore *wanted = (const blocked_semaphore *)call;
   struct sembuf step = {.sem_num = wanted->index};
@@ -86,16 +103,20 @@ static int64_t run_zero(ip_call *call) {
 static napi_value block(napi_env env, napi_value *args, ip_call call) {
   blocked_semaphore *wanted = calloc(1, sizeof *wanted);
   if (wanted == NULL) return ip_result(env, -ENOMEM);
+  if (call.keep != NULL && (wanted->note = malloc(sizeof *wanted->note)) == NULL) {
+    free(wanted);
+    return ip_result(env, -ENOMEM);
+  }
   wanted->call = call;
   wanted->id = ip_int32(env, args[1]);
   wanted->index = (unsigned short)ip_uint32(env, args[2]);
   return ip_block(env, args[0], &wanted->call);
 }
 
-/* blockingSemaphoreHold(token, id, index): waits for it and holds it; semaphoreKept() notes that then. */
+/* blockingSemaphoreHold(token, id, index): waits for it and holds it for this environment. */
 static napi_value semaphore_blocking_hold(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(3);
-  return block(env, args, (ip_call){.run = run_hold, .discard = discard_hold});
+  return block(env, args, (ip_call){.run = run_hold, .discard = discard_hold, .keep = keep_hold, .release = release_note});
 }
 
 /* blockingSemaphoreZero(token, id, index): waits until nobody holds it. */
@@ -121,12 +142,6 @@ static napi_value semaphore_hold(napi_env env, napi_callback_info info) {
   if (note(ip_environment_of(env), id, index)) return ip_result(env, 0);
   give_back(id, index);
   return ip_result(env, -ENOMEM);
-}
-
-/* semaphoreKept(id, index): what a thread has got for us is held by this environment from now on. */
-static napi_value semaphore_kept(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(2);
-  return ip_result(env, note(ip_environment_of(env), ip_int32(env, args[0]), (unsigned short)ip_uint32(env, args[1])) ? 0 : -ENOMEM);
 }
 
 /* semaphoreGive(id, index): gives it back, if this environment holds it. */
@@ -155,10 +170,9 @@ void ip_semaphores_end(ip_environment *environment) {
 
 const ip_function ip_semaphore_functions[] = {{"semget", semaphore_get},
                                               {"semctlRemove", semaphore_remove},
-                                              {"semctlOwner", semaphore_owner},
+                                              {"semctlStat", semaphore_stat},
                                               {"semctlValue", semaphore_value},
                                               {"semaphoreHold", semaphore_hold},
-                                              {"semaphoreKept", semaphore_kept},
                                               {"semaphoreGive", semaphore_give},
                                               {"blockingSemaphoreHold", semaphore_blocking_hold},
                                               {"blockingSemaphoreZero", semaphore_blocking_zero},

@@ -8,7 +8,7 @@
  * const [reader, writer] = await Promise.all([fifo.openReader('/tmp/jobs'), fifo.openWriter('/tmp/jobs')]);
  */
 export { PipeReader, PipeWriter } from '../pipe/index.js';
-export type { Owner } from './look.js';
+export type { Owner } from '../core/owner.js';
 export { create, type CreateOptions, type Device, mknod, type MknodOptions, type NodeType, unlink } from './node.js';
 export {
   openReader,

@@ -1,22 +1,10 @@
 /** What stands at a path, looked at before it is opened and again once it is: a FIFO, of the right owner, or nothing is done. */
 import { constants } from 'node:fs';
 import { native } from '../sys/index.js';
-import { checkInteger, checkString } from '../core/arguments.js';
-import { argumentError, check, IpcError } from '../core/errors.js';
+import { checkString } from '../core/arguments.js';
+import { check, IpcError } from '../core/errors.js';
 import { type FileStatus, isKind, kindOf, statusAt, statusOf } from '../core/files.js';
-
-/** Whose FIFO it has to be: `'self'`, the user that this process acts as, or a user's number. Anybody's if omitted. */
-export type Owner = 'self' | number;
-
-/** (uid_t)-1 means "nobody in particular" to the kernel. */
-const MOST_UID = 2 ** 32 - 2;
-
-/** Throws for an owner that cannot be meant. */
-export function checkOwner(owner: unknown): asserts owner is Owner | undefined {
-  if (owner === undefined || owner === 'self') return;
-  if (typeof owner === 'string') throw argumentError(`owner must be 'self' or a uid, got '${owner}'`);
-  checkInteger('owner', owner, 0, MOST_UID);
-}
+import { type Owner, refuseStranger } from '../core/owner.js';
 
 /** Throws unless this mode is a FIFO's. */
 export function refuseOther(path: string, mode: number, syscall = 'open'): void {
@@ -31,22 +19,9 @@ export function refuseOther(path: string, mode: number, syscall = 'open'): void 
   });
 }
 
-function refuseStranger(path: string, uid: number, owner: Owner | undefined): void {
-  if (owner === undefined) return;
-  const wanted = owner === 'self' ? process.geteuid?.() : owner;
-  if (uid === wanted) return;
-  throw new IpcError({
-    code: 'EACCES',
-    syscall: 'open',
-    path,
-    message: `it belongs to the user ${uid} and not to ${wanted}`,
-    hint: 'the option owner says whose FIFO it has to be; somebody else may have made one at this path before',
-  });
-}
-
 function refuse(path: string, { mode, uid }: FileStatus, owner: Owner | undefined): void {
   refuseOther(path, mode);
-  refuseStranger(path, uid, owner);
+  refuseStranger(uid, owner, { noun: 'FIFO', syscall: 'open', path });
 }
 
 /** Throws unless a FIFO of this owner is there: opening a device, for instance, would have effects by itself. */

@@ -15,7 +15,8 @@ import { argumentError, IpcError, systemError, timeoutError } from '../core/erro
 import { traceOf } from '../core/trace.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import { PipeReader, PipeWriter } from '../pipe/index.js';
-import { checkOwner, look, type Owner, taken } from './look.js';
+import { checkOwner, type Owner } from '../core/owner.js';
+import { look, taken } from './look.js';
 import { FifoReadWriter } from './readWriter.js';
 
 /** Which FIFO is opened. */

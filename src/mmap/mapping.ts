@@ -67,6 +67,17 @@ interface Views {
   readonly int32: Int32Array;
 }
 
+/**
+ * Buffers that are moved elsewhere would leave the mapping, and once they have gone to another thread nobody could tell any
+ * more when the memory is no longer used. Node itself refuses to post such a buffer.
+ */
+function stay(buffer: ArrayBuffer): void {
+  const refuse = (): never => {
+    throw argumentError('memory that is mapped cannot be moved by transfer(): copy it with slice()');
+  };
+  for (const name of ['transfer', 'transferToFixedLength']) Object.defineProperty(buffer, name, { value: refuse });
+}
+
 /** A read copies at most this much in one call of the addon. */
 const MOST_READ = 0xffff_ffff;
 
@@ -95,7 +106,8 @@ export class Mapping extends Handle {
     this.#writable = this.#readOnly ? 'read-write' : access;
     this.#subject = subject;
     this.#what = what;
-    this.#seen = this.#faults[0] as number;
+    // Another thread may have met a fault in it before we attached: the first call asks.
+    this.#seen = (this.#faults[0] as number) - 1;
     try {
       if (!this.#readOnly) this.#views = this.#show();
     } catch (error) {
@@ -120,6 +132,7 @@ export class Mapping extends Handle {
   #show(): Views {
     const buffer = native().mappingBuffer(this.#native);
     if (typeof buffer !== 'number') {
+      stay(buffer);
       return {
         buffer,
         bytes: new Uint8Array(buffer),
@@ -340,7 +353,7 @@ export class Mapping extends Handle {
    *
    * @param access `'read'`, after which no store through this mapping is possible, or `'read-write'`, which makes it what it was
    * @throws IpcError EACCES (what is behind it is not open for writing); EBUSY while another thread or a pending wait uses
-   *   it, or its buffer was moved away by transfer(): their next store would end the process
+   *   it, whose next store would end the process
    */
   protect(access: 'read' | 'read-write'): void {
     this.use();
@@ -372,7 +385,7 @@ export class Mapping extends Handle {
    * it have length 0 afterwards; other threads keep what they have mapped.
    *
    * @param byteLength bytes; the file, or the object, has them already
-   * @throws RangeError for more than there is; IpcError EINVAL for private memory, which cannot be mapped anew
+   * @throws RangeError for more than there is, as far as whole pages tell; IpcError EINVAL for private memory, which cannot be mapped anew
    */
   resize(byteLength: number): void {
     this.use();

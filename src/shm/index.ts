@@ -13,9 +13,11 @@ import { makeComplete, reserve } from '../core/complete.js';
 import { argumentError, check, IpcError, systemError } from '../core/errors.js';
 import { isKind, statusOf } from '../core/files.js';
 import { openOrMake } from '../core/named.js';
+import { checkOwner, type Owner, refuseStranger } from '../core/owner.js';
 import { descriptor, type Mapping } from '../mmap/index.js';
 import { type Seal, SharedMemory, type ShmAccess, sealBits } from './sharedMemory.js';
 
+export type { Owner } from '../core/owner.js';
 export { type Seal, SharedMemory, type ShmAccess } from './sharedMemory.js';
 
 const FOLDER = '/dev/shm';
@@ -36,6 +38,8 @@ export interface CreateOptions {
 export interface OpenOptions {
   /** What is to be done with it: `'read-write'` if omitted. With `'read'` nothing can be stored through it. */
   access?: ShmAccess;
+  /** Whose it has to be: `'self'`, or a user's number; another's is EACCES. Anybody's if omitted. */
+  owner?: Owner;
 }
 
 /** How a memfd is made. */
@@ -106,22 +110,25 @@ export function create(name: string, options: CreateOptions): SharedMemory {
  */
 export function open(name: string, options: OpenOptions = {}): SharedMemory {
   const path = pathOf(name);
-  checkOptions(options, ['access']);
-  const { access = 'read-write' } = options;
+  checkOptions(options, ['access', 'owner']);
+  const { access = 'read-write', owner } = options;
+  checkOwner(owner);
   if (access !== 'read' && access !== 'read-write') {
     throw argumentError(`access must be 'read' or 'read-write', got ${String(access)}`);
   }
   const subject = { object: name };
   const rights = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
   const fd = check(native().open(path, rights | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0), 'shm_open', subject);
-  if (!isKind(statusOf(fd).mode, constants.S_IFREG)) {
+  try {
+    const { mode, uid } = statusOf(fd, subject);
+    if (!isKind(mode, constants.S_IFREG)) {
+      const message = 'what has this name is no shared memory';
+      throw new IpcError({ code: 'EINVAL', syscall: 'shm_open', ...subject, message });
+    }
+    refuseStranger(uid, owner, { noun: 'object', syscall: 'shm_open', ...subject });
+  } catch (error) {
     native().close(fd);
-    throw new IpcError({
-      code: 'EINVAL',
-      syscall: 'shm_open',
-      object: name,
-      message: 'what has this name is no shared memory',
-    });
+    throw error;
   }
   return new SharedMemory(fd, { name, created: false });
 }
@@ -130,11 +137,13 @@ export function open(name: string, options: OpenOptions = {}): SharedMemory {
  * Opens the object if it exists, else makes it; of several who do so at once, one makes it. The
  * options are those of a new object; one that exists keeps its own (`created` tells).
  */
-export function openOrCreate(name: string, options: CreateOptions): SharedMemory {
-  checkCreate(options);
+export function openOrCreate(name: string, options: CreateOptions & Pick<OpenOptions, 'owner'>): SharedMemory {
+  const { owner, ...making } = options ?? {};
+  checkOwner(owner);
+  checkCreate(making as CreateOptions);
   return openOrMake(
-    () => open(name),
-    () => create(name, options),
+    () => open(name, owner === undefined ? {} : { owner }),
+    () => create(name, making as CreateOptions),
   );
 }
 

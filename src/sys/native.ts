@@ -213,13 +213,11 @@ interface SystemVCalls {
 interface SemaphoreCalls {
   semget(key: number, count: number, flags: number): Result;
   semctlRemove(id: number): Result;
-  /** The number of the user whose it is. */
-  semctlOwner(id: number): Result;
+  /** fields: the numbers of the users whose it is and who made it, and how many semaphores it has. */
+  semctlStat(id: number, fields: BigInt64Array): Result;
   semctlValue(id: number, index: number): Result;
   /** Holds it as a lock that ends with this thread or process, or -EAGAIN. */
   semaphoreHold(id: number, index: number): Result;
-  /** What `blockingSemaphoreHold` has got is held by this thread from now on. */
-  semaphoreKept(id: number, index: number): Result;
   semaphoreGive(id: number, index: number): Result;
 }
 
@@ -417,7 +415,7 @@ interface WaitingCalls {
   blockingTap(token: number, count: NativeTapCount, from: number, to: number, copy: number): Result;
   /** Until the child is stopped, continued, or has ended. */
   blockingChildChange(token: number, pidfd: number): Result;
-  /** Waits for it and holds it; `semaphoreKept` is called then. */
+  /** Waits for it and holds it. */
   blockingSemaphoreHold(token: number, id: number, index: number): Result;
   /** Waits until nobody holds it. */
   blockingSemaphoreZero(token: number, id: number, index: number): Result;

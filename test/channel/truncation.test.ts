@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { receiver, sender } from '../../src/channel/index.js';
@@ -105,4 +105,18 @@ test('a sealed memfd cannot be cut at all', () => {
     () => execFileSync('truncate', ['-s', '0', `/proc/${process.pid}/fd/${memory.fd}`], { stdio: 'pipe' }),
     /not permitted/,
   );
+});
+
+test('a visitor of messages is shown none that nobody sent when the memory is cut meanwhile', async (t) => {
+  const path = join(temporaryFolder(t), 'ring');
+  const [sending, receiving] = await Promise.all([sender(`mmap:${path}`), receiver(`mmap:${path}`)]);
+  for (let count = 0; count < 100; count++) await sending.send(Buffer.alloc(100, 1));
+  const lengths: number[] = [];
+  const drained = receiving.drain((_bytes, start, end) => {
+    lengths.push(end - start);
+    truncateSync(path, 0);
+  });
+  await assert.rejects(drained, { code: 'ERR_INTERPROC_TRUNCATED' });
+  assert.deepEqual([...new Set(lengths)], [100]);
+  await Promise.allSettled([sending.close(), receiving.close()]);
 });

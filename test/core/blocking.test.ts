@@ -138,7 +138,8 @@ test('200 calls wait at once, each on a thread of its own', async () => {
   const waits = Array.from({ length: 200 }, (_, index) => memory.wait(index));
   await until('each has its thread', () => threadsOf('self').length >= 200);
   for (let index = 0; index < 200; index++) memory.wake(index);
-  assert.deepEqual(new Set(await Promise.all(waits)), new Set([0]));
+  // A thread that was there but not asleep yet has seen the word change: 1.
+  for (const result of await Promise.all(waits)) assert.ok(result === 0 || result === 1, String(result));
 });
 
 test('more results than fit at once are all delivered', async () => {

@@ -136,3 +136,17 @@ test('memory that another user of it could still write is not protected', async 
   });
   assert.deepEqual([...memory.read(0, 2)], [1, 1]);
 });
+
+test('a mapped buffer cannot be moved away', () => {
+  using memory = mmap.anonymous(4096);
+  const buffer = memory.buffer as ArrayBuffer & { transfer(): ArrayBuffer; transferToFixedLength(): ArrayBuffer };
+  const refused = { name: 'TypeError', code: 'ERR_INTERPROC_ARGUMENT', message: /cannot be moved.*slice/ };
+  assert.throws(() => buffer.transfer(), refused);
+  assert.throws(() => buffer.transferToFixedLength(), refused);
+  try {
+    structuredClone(buffer, { transfer: [buffer] }); // Node 20 makes a copy of it
+  } catch (why) {
+    assert.equal((why as Error).name, 'DataCloneError');
+  }
+  assert.equal(memory.bytes.length, 4096);
+});

@@ -109,3 +109,31 @@ for (const [how, what] of [
     assert.deepEqual(await program.ended, { code: 7, signal: null });
   });
 }
+
+const FAULTS = fileURLToPath(new URL('../fixtures/mapping-faults.js', import.meta.url));
+
+for (const [how, what] of [
+  [
+    'every other page',
+    'a cut mapping is touched at every other of 140,000 pages, which the kernel would not let us replace one by one',
+  ],
+  ['many', 'a fault in the last of 70,000 mappings is caught'],
+] as const) {
+  test(what, async (t) => {
+    const program = start(t, process.execPath, [FAULTS, how, join(temporaryFolder(t), 'file')]);
+    assert.equal(await program.line(), '0 ERR_INTERPROC_TRUNCATED');
+    assert.deepEqual(await program.ended, { code: 0, signal: null });
+  });
+}
+
+test('who attaches to memory in which a fault was caught before is told, too', (t) => {
+  const path = join(temporaryFolder(t), 'file');
+  using memory = mmap.createFile(path, { size: 8192, prepare: ({ bytes }) => bytes.fill(7) });
+  const handle = memory.handle();
+  const { bytes } = memory;
+  execFileSync('truncate', ['-s', '0', path]);
+  assert.equal(bytes[100], 0);
+  using attached = mmap.attach(handle);
+  assert.throws(() => attached.read(0, 4), { code: 'ERR_INTERPROC_TRUNCATED' });
+  assert.throws(() => attached.bytes, { code: 'ERR_INTERPROC_TRUNCATED' });
+});

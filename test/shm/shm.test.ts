@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import * as shm from '../../src/shm/index.js';
@@ -8,6 +18,7 @@ import { countDescriptors, flagsOf, openPoller } from '../support/descriptors.js
 import { attempt } from '../support/elsewhere.js';
 import { randomName } from '../support/folder.js';
 import { start } from '../support/program.js';
+import { skip } from '../support/skips.js';
 import { memoryName, newMemory, text } from './support.js';
 
 const FOLDER = '/dev/shm';
@@ -301,4 +312,22 @@ test('children do not inherit an object unless they are given it', (t) => {
   const { name } = newMemory(t);
   assert.ok(!execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' }).includes(name));
   assert.ok(readdirSync(FOLDER).includes(name.slice(1)));
+});
+
+test('an object of another user is refused where ours is expected', (t) => {
+  if (process.getuid?.() !== 0) return skip(t, 'root');
+  const memory = newMemory(t);
+  shm.open(memory.name, { owner: 'self' }).close();
+  chownSync(`/dev/shm${memory.name}`, 65534, 65534);
+  const refused = {
+    code: 'EACCES',
+    object: memory.name,
+    message: /belongs to the user 65534 and not to 0/,
+    hint: /owner/,
+  };
+  assert.throws(() => shm.open(memory.name, { owner: 'self' }), refused);
+  assert.throws(() => shm.openOrCreate(memory.name, { size: 4096, owner: 'self' }), refused);
+  shm.open(memory.name, { owner: 65534 }).close();
+  shm.open(memory.name).close();
+  assert.throws(() => shm.open(memory.name, { owner: 'me' as never }), { name: 'TypeError', message: /owner must be/ });
 });

@@ -3,7 +3,7 @@
  * socket is taken over and closed with the channel. Memory is opened anew, so that each end has locks of its own, and the descriptor stays the caller's.
  */
 import { constants } from 'node:fs';
-import { F_SETFD, FD_CLOEXEC, native } from '../../sys/index.js';
+import { F_GETFL, F_SETFD, FD_CLOEXEC, native } from '../../sys/index.js';
 import { argumentError, check, IpcError } from '../../core/errors.js';
 import { isKind, statusOf } from '../../core/files.js';
 import { DescriptorHandle } from '../../core/handle.js';
@@ -70,6 +70,12 @@ function capacityIn(size: number, url: EndpointUrl): number {
 function findMemory(url: EndpointUrl): Found {
   refuseOptions(url, ['raw', 'capacity'], 'memory');
   const subject = { object: url.href };
+  const status = check(native().fcntl(numberOf(url), F_GETFL, 0), 'fcntl(F_GETFL)', subject);
+  if ((status & 3) !== constants.O_RDWR) {
+    // Opening it anew would give us what we were not given.
+    const message = 'the descriptor is not open for reading and writing, as a ring needs';
+    throw new IpcError({ code: 'EACCES', syscall: 'mmap', object: url.href, message });
+  }
   const file = new Inherited(
     check(native().open(`/proc/self/fd/${numberOf(url)}`, constants.O_RDWR, 0), 'open', subject),
     url.href,

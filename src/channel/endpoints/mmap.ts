@@ -3,6 +3,7 @@
  * comes first makes the file, complete, and who leaves last removes it. A symbolic link there is not followed.
  */
 import { constants } from 'node:fs';
+import { resolve } from 'node:path';
 import { native } from '../../sys/index.js';
 import { makeComplete } from '../../core/complete.js';
 import { argumentError, check, IpcError } from '../../core/errors.js';
@@ -52,10 +53,11 @@ function make(path: string, capacity: number): RingFile {
 }
 
 function find(url: EndpointUrl, capacity: number): Found {
-  const path = url.rest;
-  if (path === '') {
+  if (url.rest === '') {
     throw argumentError(`${url.href}: mmap: is followed by a path, like mmap:/tmp/ring`, 'ERR_INTERPROC_URL');
   }
+  // Who leaves last removes it, from whatever folder the process is in by then.
+  const path = resolve(url.rest);
   const file = openOrMake(
     () => open(path),
     () => make(path, capacity),

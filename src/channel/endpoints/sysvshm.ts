@@ -6,13 +6,13 @@
  * A segment is born with its key, zero-filled. It is made and gets its ring under the lock of the name: if its maker dies in between, the next
  * one finds zeros and goes on. Who leaves last removes both.
  */
-import { IPC_CREAT, native } from '../../sys/index.js';
-import { EINVAL, ENOENT } from '../../core/errno.js';
+import { IPC_CREAT, IPC_EXCL, native } from '../../sys/index.js';
+import { EEXIST, EIDRM, EINVAL, ENOENT } from '../../core/errno.js';
 import { check, type ErrorSubject, IpcError } from '../../core/errors.js';
 import { openOrMake } from '../../core/named.js';
 import type { Mapping } from '../../mmap/index.js';
 import { sharedMemory } from '../../sysv/index.js';
-import { LOCKS, SemaphoreLocks } from '../ring/locks.js';
+import { LOCKS, RECEIVER, SemaphoreLocks, SENDER } from '../ring/locks.js';
 import { capacityOf, formatRing, isBlank, ringBytes } from '../ring/memory.js';
 import { checkOwner, type Found, namedEndpoint } from '../ring/named.js';
 import { systemVKey } from '../systemVKey.js';
@@ -20,20 +20,38 @@ import type { EndpointUrl } from '../url.js';
 
 const MODE = 0o600;
 
-function openLocks(key: number, url: EndpointUrl, subject: ErrorSubject): number {
-  const id = native().semget(key, LOCKS, IPC_CREAT | MODE);
-  if (id === -EINVAL) {
-    const message = `the key has a semaphore set of fewer than ${LOCKS} semaphores, which is none of a ring`;
+/** Who has made an object may use it as its owner may, whoever that is now. */
+function checkOwners(uids: readonly number[], url: EndpointUrl): void {
+  for (const uid of uids) checkOwner(uid, url);
+}
+
+const fields = new BigInt64Array(3);
+
+/** The set with this key, found or made. */
+function openLocks(key: number, url: EndpointUrl, subject: ErrorSubject): { id: number; made: boolean } {
+  for (;;) {
+    const found = native().semget(key, 0, MODE);
+    const made = found === -ENOENT;
+    const id = made ? native().semget(key, LOCKS, IPC_CREAT | IPC_EXCL | MODE) : found;
+    if (id === -EEXIST) continue;
+    const status = native().semctlStat(check(id, 'semget', subject), fields);
+    // Its last user has removed it meanwhile.
+    if (status === -EINVAL || status === -EIDRM) continue;
+    check(status, 'semctl(IPC_STAT)', subject);
+    const [uid, creator, count] = [...fields].map(Number) as [number, number, number];
+    checkOwners([uid, creator], url);
+    if (count === LOCKS) return { id, made };
+    const relation = count < LOCKS ? 'fewer' : 'more';
+    const message = `the key has a semaphore set of ${relation} than ${LOCKS} semaphores, which is none of a ring`;
     throw new IpcError({ code: 'EINVAL', syscall: 'semget', ...subject, message });
   }
-  checkOwner(check(native().semctlOwner(check(id, 'semget', subject)), 'semctl(IPC_STAT)', subject), url);
-  return id;
 }
 
 function find(url: EndpointUrl, capacity: number): Found {
   const key = systemVKey(url, 'segment');
   const subject = { key: url.rest };
-  const locks = openLocks(key, url, subject);
+  const { id: locks, made } = openLocks(key, url, subject);
+  const ends = new SemaphoreLocks(locks);
   let segment: sharedMemory.Segment | undefined;
 
   const isNamed = (): boolean =>
@@ -44,7 +62,8 @@ function find(url: EndpointUrl, capacity: number): Found {
       () => sharedMemory.open(key),
       () => sharedMemory.create(key, { size: ringBytes(capacity), mode: MODE }),
     );
-    checkOwner(segment.stat().uid, url);
+    const { uid, creatorUid } = segment.stat();
+    checkOwners([uid, creatorUid], url);
     const attached = segment.attach();
     const room = capacityOf(attached);
     if (room !== undefined && isBlank(attached)) formatRing(attached, room);
@@ -61,12 +80,18 @@ function find(url: EndpointUrl, capacity: number): Found {
     }
   };
 
+  /** What has the key is no ring: the set that was made for it goes, unless others have come to terms with it. */
+  const unfit = (): void => {
+    if (made && !ends.isHeld(SENDER) && !ends.isHeld(RECEIVER)) native().semctlRemove(locks);
+  };
+
   return {
-    locks: new SemaphoreLocks(locks),
+    locks: ends,
     replaceable: true,
     memory,
     isNamed,
     unlink,
+    unfit,
     close: () => segment?.close(),
   };
 }

@@ -112,12 +112,10 @@ export class SemaphoreLocks implements EndLocks {
 
   async take(lock: number, options: WaitOptions): Promise<void> {
     this.#check(await callBlocking(this.#holding(lock), options, SEMOP));
-    native().semaphoreKept(this.#id, lock);
   }
 
   takeSync(lock: number, timeoutMs: number): void {
     this.#check(callBlockingSync(this.#holding(lock), { timeoutMs }, SEMOP));
-    native().semaphoreKept(this.#id, lock);
   }
 
   give(lock: number): void {

@@ -4,6 +4,7 @@ import type { Mapping } from '../../mmap/index.js';
 import {
   CAPACITY,
   CONSUMER_PID,
+  ENDED,
   HEADER_BYTES,
   JOINED,
   JOINED_CONSUMER,
@@ -14,6 +15,7 @@ import {
   PRODUCER_PID,
   RING_MAGIC,
   RING_VERSION,
+  TAIL,
   VERSION,
 } from './layout.js';
 
@@ -82,6 +84,11 @@ export function joinRing(memory: Mapping, role: Role): boolean {
 /** Whether somebody has had this end. */
 export function hasJoined(memory: Mapping, role: Role): boolean {
   return (Atomics.load(memory.int32, JOINED) & BIT[role]) !== 0;
+}
+
+/** Whether anything was ever sent, were it the end. */
+export function hasBegun(memory: Mapping): boolean {
+  return Atomics.load(memory.int32, ENDED) !== 0 || Atomics.load(memory.int32, TAIL) !== 0;
 }
 
 /** The pid that an end's owner has noted, for people. */

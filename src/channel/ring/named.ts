@@ -24,7 +24,7 @@ import { ringConsumer } from './consumer.js';
 import { CONSUMER_ASLEEP, PRODUCER_ASLEEP } from './layout.js';
 import type { Link } from './link.js';
 import { type EndLocks, FileLocks, NAME, RECEIVER, SENDER } from './locks.js';
-import { checkRing, hasJoined, joinRing, pidOf, type Role } from './memory.js';
+import { checkRing, hasBegun, hasJoined, joinRing, pidOf, type Role } from './memory.js';
 import { capacityOption, spinOption } from './options.js';
 import { ringProducer } from './producer.js';
 import { busy, Deadline } from './rendezvous.js';
@@ -43,6 +43,8 @@ export interface Found {
   isNamed(): boolean;
   /** Removes the name for everybody. */
   unlink(): void;
+  /** Its memory carries no ring, which is asked under the lock of the name: what was made beside it is taken back. */
+  unfit?(): void;
   /** Lets go of it; memory that was mapped stays. */
   close(): void;
 }
@@ -73,6 +75,8 @@ const ASLEEP: Record<Role, number> = { sender: PRODUCER_ASLEEP, receiver: CONSUM
 const EXIT_MS = 100;
 /** Milliseconds until somebody who has just seen an owner go has let go of his lock: a turn of his event loop. */
 const WATCHER_MS = 1;
+/** How often who waits for the other end looks whether that can still come, and who has no thread that waits for it to go, whether it has gone. */
+const LOOK_MS = 250;
 
 /**
  * Does something while nobody else takes an end or removes the name: within this call if nobody does
@@ -135,7 +139,7 @@ class TakenEnd {
   #leaveNow(): void {
     const { locks } = this.#found;
     locks.give(LOCK[this.#role]);
-    locks.takeSync(NAME, EXIT_MS);
+    if (!locks.tryTake(NAME)) locks.takeSync(NAME, EXIT_MS);
     andGive(locks, this.#removeName);
   }
 
@@ -176,8 +180,18 @@ class LockLink implements Link {
       (free) => {
         if (free && !this.#released) gone();
       },
-      () => undefined,
+      () => this.#lookForPeer(gone),
     );
+  }
+
+  /** There is no thread to wait for the peer's lock (EAGAIN of pthread_create): then we look ourselves. */
+  #lookForPeer(gone: () => void): void {
+    if (this.#released) return;
+    const timer = setInterval(() => {
+      if (!this.#released && this.peerAlive()) return;
+      clearInterval(timer);
+      if (!this.#released) gone();
+    }, LOOK_MS).unref();
   }
 
   /** Memory that was cut can wake nobody: the peer learns by the lock. */
@@ -213,15 +227,28 @@ interface Joined {
 /** What came of trying to take an end: it, or 'soon' to try again when who watched its last owner has let go. */
 type Taken = { end: TakenEnd; memory: Mapping; capacity: number } | 'soon' | undefined;
 
+/** Its memory, held against what a ring has to be; `undefined` if the name means something else by now. */
+function fitRing(found: Found, url: EndpointUrl): { memory: Mapping; capacity: number } | undefined {
+  let memory: Mapping | undefined;
+  try {
+    memory = found.memory();
+    return memory && { memory, capacity: checkRing(memory, url.rest) };
+  } catch (error) {
+    memory?.close();
+    found.unfit?.();
+    throw error;
+  }
+}
+
 /** Tries to take our end; `undefined` if this is a leftover, whose name is gone then. Under the lock of the name. */
 function takeEnd(found: Found, url: EndpointUrl, role: Role): Taken {
   const { locks } = found;
   if (!found.isNamed()) return undefined;
-  const memory = found.memory();
-  if (memory === undefined) return undefined;
+  const ring = fitRing(found, url);
+  if (ring === undefined) return undefined;
+  const { memory, capacity } = ring;
   let kept = false;
   try {
-    const capacity = checkRing(memory, url.rest);
     if (!locks.tryTake(LOCK[role])) {
       if (locks.isHeld(LOCK[role])) throw busy(url.href, role, pidOf(memory, role));
       return 'soon';
@@ -242,16 +269,31 @@ function takeEnd(found: Found, url: EndpointUrl, role: Role): Taken {
   }
 }
 
-/** Waits until the other end is taken, too. */
-async function awaitPeer(memory: Mapping, role: Role, options: WaitOptions): Promise<void> {
+/**
+ * Waits until the other end is taken, too; false if there is nobody to wait for here: the name means something else by now, or who took the
+ * other end was killed before anything was said, as if it had never come. Nobody wakes us then, so we look now and then.
+ */
+async function awaitPeer(found: Found, memory: Mapping, role: Role, deadline: Deadline): Promise<boolean> {
   const word = ASLEEP[role];
-  while (!hasJoined(memory, OTHER[role])) {
-    Atomics.store(memory.int32, word, 1);
-    if (hasJoined(memory, OTHER[role])) break;
-    const awaited = { syscall: 'connect' };
-    await callBlocking((token) => native().blockingFutexWait(token, memory.native, word * 4, 1), options, awaited);
+  const { int32, native: mapping } = memory;
+  const look = setInterval(() => {
+    Atomics.store(int32, word, 0);
+    native().futexWake(mapping, word * 4, 1);
+  }, LOOK_MS);
+  try {
+    while (!hasJoined(memory, OTHER[role])) {
+      Atomics.store(int32, word, 1);
+      if (hasJoined(memory, OTHER[role])) break;
+      if (!found.isNamed()) return false;
+      const awaited = { syscall: 'connect' };
+      const asleep = (token: number): number => native().blockingFutexWait(token, mapping, word * 4, 1);
+      await callBlocking(asleep, deadline.left(), awaited);
+    }
+  } finally {
+    clearInterval(look);
   }
-  Atomics.store(memory.int32, word, 0);
+  Atomics.store(int32, word, 0);
+  return !found.replaceable || found.locks.isHeld(LOCK[OTHER[role]]) || hasBegun(memory);
 }
 
 /** Tells who waits for us that we are there. */
@@ -273,8 +315,11 @@ async function join(place: Place, url: EndpointUrl, role: Role, options: WaitOpt
       } else if (taken !== undefined) {
         const { memory, capacity, end } = taken;
         announce(memory, role);
-        await awaitPeer(memory, role, deadline.left());
-        return { memory, capacity, link: new LockLink(found, memory, end, role) };
+        if (await awaitPeer(found, memory, role, deadline)) {
+          return { memory, capacity, link: new LockLink(found, memory, end, role) };
+        }
+        memory.close();
+        await end.leave();
       }
       found.close();
     } catch (error) {

@@ -96,6 +96,8 @@ export class RingSource implements Source {
       while (count < most) {
         const at = this.#peek();
         if (at < 0) break;
+        // Zeros look like empty messages that nobody has sent.
+        this.#cuttable?.checkIntact();
         if (ring.kind() === WHOLE) {
           const end = at + ring.length();
           ring.skip();

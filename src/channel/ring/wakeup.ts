@@ -8,6 +8,9 @@ import { type EdgeWatch, watchEdges } from '../../core/readiness.js';
 import { Waits } from '../../core/waits.js';
 import { type NativeMapping, native, POLLIN } from '../../sys/index.js';
 
+/** How often who cannot sleep on a thread looks. */
+const LOOK_MS = 5;
+
 /** Waking, and being woken. */
 export interface Wakeup {
   /** Wakes the other side. */
@@ -119,8 +122,15 @@ export class FutexWakeup implements Wakeup {
       },
       () => {
         this.#sleeping = false;
+        // There is no thread to sleep for us (EAGAIN of pthread_create): then we look ourselves.
+        if (!this.#stop.signal.aborted) setTimeout(() => this.#lookOnce(), LOOK_MS).unref();
       },
     );
+  }
+
+  #lookOnce(): void {
+    this.#rang?.();
+    if (this.#rang !== undefined) this.#sleep();
   }
 
   block(timeoutMs: number): void {
