@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const ip_function *const tables[] = {
-    ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_inotify_functions, ip_pipe_functions, ip_tap_functions, ip_splice_functions,
+    ip_descriptor_functions, ip_transfer_functions, ip_held_functions,    ip_file_functions,    ip_filelock_functions, ip_inotify_functions, ip_pipe_functions, ip_tap_functions, ip_splice_functions,
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_sysv_functions,   ip_segment_functions, ip_semaphore_functions,
     ip_semset_functions,     ip_sem_functions,
     ip_memory_functions, ip_pages_functions, ip_guard_functions,
@@ -46,6 +46,7 @@ static void end_environment(void *data) {
   ip_children_end(environment);
   ip_semaphores_end(environment);
   ip_close_held(environment);
+  ip_record_files_end(environment); /* whose locks are gone now */
 }
 
 static napi_value start(napi_env env, napi_value exports) {

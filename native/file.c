@@ -1,4 +1,4 @@
-/* Names and contents of files: open(2), linkat(2), unlink(2), fallocate(2), fdatasync(2), locks. */
+/* Names and contents of files: open(2), linkat(2), unlink(2), fallocate(2), fdatasync(2). */
 #include "interproc.h"
 
 #include <fcntl.h>
@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -116,77 +115,9 @@ static napi_value file_blocking_fdatasync(napi_env env, napi_callback_info info)
   return ip_block(env, args[0], &wanted->call);
 }
 
-static napi_value file_flock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(2);
-  return ip_answer(env, flock(ip_int32(env, args[0]), ip_int32(env, args[1])));
-}
-
 static napi_value file_fchmod(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(2);
   return ip_answer(env, fchmod(ip_int32(env, args[0]), (mode_t)ip_uint32(env, args[1])));
-}
-
-/* Open file description locks (fcntl(2)): l_pid must be 0. */
-static struct flock range(int type, int64_t start, int64_t length) {
-  struct flock wanted;
-  memset(&wanted, 0, sizeof wanted);
-  wanted.l_type = (short)type;
-  wanted.l_whence = SEEK_SET;
-  wanted.l_start = start;
-  wanted.l_len = length;
-  return wanted;
-}
-
-/* ofdSetLock(fd, type, start, length): takes or gives back at once, or EAGAIN. */
-static napi_value file_ofd_set_lock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(4);
-  struct flock wanted = range(ip_int32(env, args[1]), ip_int64(env, args[2]), ip_int64(env, args[3]));
-  return ip_answer(env, fcntl(ip_int32(env, args[0]), F_OFD_SETLK, &wanted));
-}
-
-/* ofdGetLock(fd, type, start, length): the type of a lock in the way, F_UNLCK if there is none. */
-static napi_value file_ofd_get_lock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(4);
-  struct flock wanted = range(ip_int32(env, args[1]), ip_int64(env, args[2]), ip_int64(env, args[3]));
-  if (fcntl(ip_int32(env, args[0]), F_OFD_GETLK, &wanted) < 0) return ip_result(env, -errno);
-  return ip_result(env, wanted.l_type);
-}
-
-typedef struct {
-  ip_call call;
-  int fd;
-  struct flock wanted;
-} blocked_lock;
-
-static int64_t run_lock(ip_call *call) {
-  blocked_lock *lock = (blocked_lock *)call;
-  return fcntl(lock->fd, F_OFD_SETLKW, &lock->wanted) < 0 ? -errno : 0;
-}
-
-static void discard_lock(ip_call *call, int64_t result) {
-  blocked_lock *lock = (blocked_lock *)call;
-  if (result < 0) return;
-  lock->wanted.l_type = F_UNLCK;
-  fcntl(lock->fd, F_OFD_SETLK, &lock->wanted);
-}
-
-static void release_lock(ip_call *call) { close(((blocked_lock *)call)->fd); }
-
-/* blockingOfdLock(token, fd, type, start, length): waits for the lock. The thread works on a
-   duplicate, so that closing `fd` meanwhile cannot lead it to another file. */
-static napi_value file_blocking_ofd_lock(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(5);
-  int fd = fcntl(ip_int32(env, args[1]), F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return ip_result(env, -errno);
-  blocked_lock *lock = calloc(1, sizeof *lock);
-  if (lock == NULL) {
-    close(fd);
-    return ip_result(env, -ENOMEM);
-  }
-  lock->call = (ip_call){.run = run_lock, .discard = discard_lock, .release = release_lock};
-  lock->fd = fd;
-  lock->wanted = range(ip_int32(env, args[2]), ip_int64(env, args[3]), ip_int64(env, args[4]));
-  return ip_block(env, args[0], &lock->call);
 }
 
 const ip_function ip_file_functions[] = {{"open", file_open},
@@ -199,9 +130,5 @@ const ip_function ip_file_functions[] = {{"open", file_open},
                                          {"hugePageSize", file_huge_page_size},
                                          {"fdatasync", file_fdatasync},
                                          {"blockingFdatasync", file_blocking_fdatasync},
-                                         {"flock", file_flock},
                                          {"fchmod", file_fchmod},
-                                         {"ofdSetLock", file_ofd_set_lock},
-                                         {"ofdGetLock", file_ofd_get_lock},
-                                         {"blockingOfdLock", file_blocking_ofd_lock},
                                          {NULL, NULL}};

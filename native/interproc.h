@@ -28,6 +28,7 @@ extern const ip_function ip_descriptor_functions[];
 extern const ip_function ip_held_functions[];
 extern const ip_function ip_transfer_functions[];
 extern const ip_function ip_file_functions[];
+extern const ip_function ip_filelock_functions[];
 extern const ip_function ip_inotify_functions[];
 extern const ip_function ip_pipe_functions[];
 extern const ip_function ip_tap_functions[];
@@ -223,6 +224,10 @@ bool ip_was_cut(int slot);
 /* ---- semaphores that are held as locks (semaphore.c) ------------------------------------------ */
 
 void ip_semaphores_end(ip_environment *environment);
+
+/* ---- files that have record locks (filelock.c) ------------------------------------------------ */
+
+void ip_record_files_end(const ip_environment *environment);
 
 /* ---- threads blocked in a system call (blocking.c) ----------------------------------------- */
 

@@ -7,6 +7,7 @@ export { AbortError, type InterprocErrorCode, IpcError } from './core/errors.js'
 export type { SyncWaitOptions, WaitOptions } from './core/wait.js';
 export * as eventfd from './eventfd/index.js';
 export * as fifo from './fifo/index.js';
+export * as filelock from './filelock/index.js';
 export * as futex from './futex/index.js';
 export * as layout from './layout/index.js';
 export * as mmap from './mmap/index.js';

@@ -85,6 +85,12 @@ const VERBS: readonly Listed[] = [
     summary: 'make a FIFO or a device',
     load: () => import('./mknod.js'),
   },
+  {
+    name: 'lock',
+    usage: '[options] <path> -- COMMAND…',
+    summary: 'run a command while a file is locked, or tell who has it locked',
+    load: () => import('./lock.js'),
+  },
 ];
 
 const EXAMPLES = `

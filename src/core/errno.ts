@@ -118,6 +118,7 @@ export const EMFILE = 24;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EPIPE = 32;
+export const EDEADLK = 35;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;

@@ -7,7 +7,25 @@ const NO_DESCRIPTORS = 'this process is at its limit of open descriptors (RLIMIT
 const TRACING =
   'reaching into a process needs the right to trace it: the same user, no set-user-ID program, and /proc/sys/kernel/yama/ptrace_scope 0 (1 allows descendants only), or CAP_SYS_PTRACE';
 
+const NOT_OPEN_FOR_LOCK =
+  'a shared lock needs the file open for reading, an exclusive one for writing: the option access says for what a path is opened';
+const NO_LOCKS =
+  'the kernel has no memory for another lock, or the file system cannot lock (an NFS server without its lock daemon)';
+
 const HINTS: Record<string, string> = {
+  'open EAGAIN':
+    'another process has a lease on this file (F_SETLEASE of fcntl(2)), and has been told now that somebody wants it: try again',
+  'fcntl(F_SETLK) EBADF': NOT_OPEN_FOR_LOCK,
+  'fcntl(F_OFD_SETLK) EBADF': NOT_OPEN_FOR_LOCK,
+  'fcntl(F_SETLKW) EDEADLK':
+    'who has this lock waits, directly or through others, for one of this process: release that first, and take locks in one order everywhere',
+  'flock ENOLCK': NO_LOCKS,
+  'fcntl(F_SETLK) ENOLCK': NO_LOCKS,
+  'fcntl(F_SETLKW) ENOLCK': NO_LOCKS,
+  'fcntl(F_OFD_SETLK) ENOLCK': NO_LOCKS,
+  'fcntl(F_OFD_SETLKW) ENOLCK': NO_LOCKS,
+  'fcntl(F_SETLEASE) EACCES': 'a lease is for the owner of the file; on that of another user it needs CAP_LEASE',
+  'fcntl(F_SETLEASE) EINVAL': 'only regular files have leases, and /proc/sys/fs/leases-enable must be 1',
   'mq_open EINVAL':
     'a name is one slash and at most 255 other characters; maxMessages and messageSize may not exceed /proc/sys/fs/mqueue/msg_max and /proc/sys/fs/mqueue/msgsize_max',
   'mq_open EMFILE':

@@ -12,6 +12,12 @@ export const F_SETPIPE_SZ = 1031;
 export const F_GETPIPE_SZ = 1032;
 export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
+export const F_GETLK = 5;
+export const F_SETLK = 6;
+export const F_OFD_GETLK = 36;
+export const F_OFD_SETLK = 37;
+export const F_SETLEASE = 1024;
+export const F_GETLEASE = 1025;
 export const FD_CLOEXEC = 1;
 export const F_SETSIG = 10;
 /** Who gets the signals of a descriptor (F_SETOWN_EX). */

@@ -63,11 +63,23 @@ interface FileCalls {
   hugePageSize(fd: number): Result;
   fallocate(fd: number, offset: number, length: number): Result;
   fdatasync(fd: number): Result;
-  flock(fd: number, operation: number): Result;
   fchmod(fd: number, mode: number): Result;
-  ofdSetLock(fd: number, type: number, start: number, length: number): Result;
+}
+
+interface FileLockCalls {
+  flock(fd: number, operation: number): Result;
+  /** `command` is F_SETLK or F_OFD_SETLK, `type` F_RDLCK, F_WRLCK or F_UNLCK. */
+  setLock(fd: number, command: number, type: number, start: number | bigint, length: number | bigint): Result;
+  /** `command` is F_GETLK or F_OFD_GETLK. fields: type, start, length, pid; in and out. */
+  getLock(fd: number, command: number, fields: BigInt64Array): Result;
+  ofdSetLock(fd: number, type: number, start: number | bigint, length: number | bigint): Result;
   /** The type of the lock in the way, F_UNLCK (2) if there is none. */
-  ofdGetLock(fd: number, type: number, start: number, length: number): Result;
+  ofdGetLock(fd: number, type: number, start: number | bigint, length: number | bigint): Result;
+  /** EBUSY if another thread of JavaScript has record locks on it. */
+  claimRecordFile(device: bigint, inode: bigint): Result;
+  giveRecordFile(device: bigint, inode: bigint): Result;
+  /** Closes it, now or with the last record lock of this process on that file. */
+  closeFile(fd: number, device: bigint, inode: bigint): Result;
 }
 
 interface InotifyCalls {
@@ -410,7 +422,10 @@ interface WaitingCalls {
   collectBlocking(done: Float64Array): Result;
   blockingOpen(token: number, path: string, flags: number, mode: number): Result;
   blockingConnect(token: number, type: number, name: Uint8Array): Result;
-  blockingOfdLock(token: number, fd: number, type: number, start: number, length: number): Result;
+  blockingOfdLock(token: number, fd: number, type: number, start: number | bigint, length: number | bigint): Result;
+  blockingFlock(token: number, fd: number, operation: number): Result;
+  /** `fd` must stay open until the call has returned. */
+  blockingRecordLock(token: number, fd: number, type: number, start: bigint, length: bigint): Result;
   blockingFdatasync(token: number, fd: number): Result;
   blockingSplice(
     token: number,
@@ -453,6 +468,7 @@ export interface Native
   extends DescriptorCalls,
     KeptCalls,
     FileCalls,
+    FileLockCalls,
     InotifyCalls,
     PipeCalls,
     UnixCalls,

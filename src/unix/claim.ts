@@ -11,13 +11,13 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { LOCK_EX, LOCK_NB, native, O_PATH, SOCK_STREAM } from '../sys/index.js';
-import { EACCES, EAGAIN, ECONNREFUSED, EEXIST, ENOENT } from '../core/errno.js';
+import { native, O_PATH, SOCK_STREAM } from '../sys/index.js';
+import { EACCES, ECONNREFUSED, EEXIST, ENOENT } from '../core/errno.js';
 import { check, IpcError } from '../core/errors.js';
-import { type FileStatus, isKind, kindOf, namesDescriptor, settle, statusAt, statusOf } from '../core/files.js';
+import { type FileStatus, isKind, kindOf, settle, statusAt, statusOf } from '../core/files.js';
+import { giveName, tryTakeName } from '../core/lockName.js';
 import { MOST_ADDRESS_BYTES } from './address.js';
 
-const LOCK_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const LOCK_MODE = 0o600;
 
 function inUse(path: string, message: string, hint?: string): IpcError {
@@ -26,22 +26,11 @@ function inUse(path: string, message: string, hint?: string): IpcError {
 
 function takeLock(path: string): number {
   const lock = `${path}.lock`;
-  for (;;) {
-    const fd = check(native().open(lock, LOCK_FLAGS, LOCK_MODE), 'open', { path: lock });
-    try {
-      const { mode } = statusOf(fd, { path: lock });
-      if (!isKind(mode, constants.S_IFREG)) throw inUse(lock, `${kindOf(mode)} stands where the lock file belongs`);
-      const locked = native().flock(fd, LOCK_EX | LOCK_NB);
-      if (locked === -EAGAIN) throw inUse(path, 'a live server holds this address', `it has ${lock} locked (lslocks)`);
-      check(locked, 'flock', { path: lock });
-      // Who had it before may have removed the file while we were opening it: then ours locks nothing.
-      if (namesDescriptor(lock, fd)) return fd;
-    } catch (why) {
-      native().close(fd);
-      throw why;
-    }
-    native().close(fd);
-  }
+  const fd = tryTakeName(lock, LOCK_MODE, ({ mode }) => {
+    if (!isKind(mode, constants.S_IFREG)) throw inUse(lock, `${kindOf(mode)} stands where the lock file belongs`);
+  });
+  if (fd === undefined) throw inUse(path, 'a live server holds this address', `it has ${lock} locked (lslocks)`);
+  return fd;
 }
 
 /** Throws unless the path is free, or a socket is there that nobody listens on; then it says so. */
@@ -132,7 +121,7 @@ export class PathClaim {
     const mine = this.#socket;
     const there = mine === undefined ? undefined : statusAt(path);
     if (mine !== undefined && there?.ino === mine.ino && there.dev === mine.dev) native().unlink(path);
-    if (namesDescriptor(`${path}.lock`, this.#lock)) native().unlink(`${path}.lock`);
+    giveName(`${path}.lock`, this.#lock);
     native().close(this.#lock);
   }
 }
