@@ -61,6 +61,7 @@ for (const scheme of ['mmap', 'sysvshm']) {
   test(`${scheme}: a receiver whose sender is killed before it says that it is there meets the next one`, async (t) => {
     const { url, isThere } = urlOf(t, scheme);
     const waiting = channel.receiver(url, { timeoutMs: 10_000 });
+    await until('the ring is there', isThere);
     // While it lives this thread stands still: the receiver would meet it, should it look at the wrong moment.
     assert.equal(spawnSync(process.execPath, [END, 'sender', url]).signal, 'SIGKILL');
     await meets(waiting, url);
