@@ -114,3 +114,17 @@ export abstract class DescriptorHandle extends Handle {
     return { fd: this.fd };
   }
 }
+
+/** A descriptor that is nothing more than held and closed. */
+export class OwnedDescriptor extends DescriptorHandle {
+  readonly #what: string;
+
+  constructor(fd: number, what: string) {
+    super(fd, what);
+    this.#what = what;
+  }
+
+  describe(): string {
+    return this.#what;
+  }
+}

@@ -8,7 +8,7 @@ import { LiveAtomic, ReadOnlyAtomic } from './atomicField.js';
 import { SCALAR_ACCESS } from './dataView.js';
 import { FieldArray, StructArray } from './fieldArray.js';
 import { isArray, isAtomic, isBytes, isChars, isStruct } from './kinds.js';
-import type { LiveRegion, Region } from './region.js';
+import { INTEGER_ARRAYS, type LiveRegion, type Region } from './region.js';
 import { SCALARS } from './scalars.js';
 import type { Struct } from './struct.js';
 import { readText, takeText, writeText } from './text.js';
@@ -112,18 +112,7 @@ function atomicCodec(kind: AtomicScalar): Codec {
   };
 }
 
-const NUMBERS = {
-  u8: Uint8Array,
-  i8: Int8Array,
-  u16: Uint16Array,
-  i16: Int16Array,
-  u32: Uint32Array,
-  i32: Int32Array,
-  u64: BigUint64Array,
-  i64: BigInt64Array,
-  f32: Float32Array,
-  f64: Float64Array,
-} as const;
+const NUMBERS = { ...INTEGER_ARRAYS, f32: Float32Array, f64: Float64Array } as const;
 
 /** The elements of what has exactly `length` of them in order. */
 export function elementsOf(name: string, value: unknown, length: number): unknown[] {

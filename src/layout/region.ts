@@ -20,7 +20,8 @@ type AtomicArray =
   | BigInt64Array
   | BigUint64Array;
 
-const ARRAYS = {
+/** The typed array of each kind of integer. */
+export const INTEGER_ARRAYS = {
   u8: Uint8Array,
   i8: Int8Array,
   u16: Uint16Array,
@@ -85,7 +86,11 @@ export class LiveRegion {
     this.use();
     const found = this.#atomics[kind];
     if (found !== undefined) return found;
-    const made = new ARRAYS[kind](this.buffer as ArrayBuffer, this.start, Math.floor(this.length / SCALARS[kind].size));
+    const made = new INTEGER_ARRAYS[kind](
+      this.buffer as ArrayBuffer,
+      this.start,
+      Math.floor(this.length / SCALARS[kind].size),
+    );
     this.#atomics[kind] = made;
     return made;
   }

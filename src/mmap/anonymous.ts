@@ -12,7 +12,7 @@ import {
 } from '../sys/index.js';
 import { checkInteger, checkOptions } from '../core/arguments.js';
 import { argumentError, check, systemError } from '../core/errors.js';
-import { DescriptorHandle } from '../core/handle.js';
+import { OwnedDescriptor } from '../core/handle.js';
 import { howToMap } from './access.js';
 import { Mapping } from './mapping.js';
 import { pageSize } from './pages.js';
@@ -26,25 +26,14 @@ export interface AnonymousOptions {
   shared?: boolean;
 }
 
-/** The descriptor of shared anonymous memory. */
-class Memfd extends DescriptorHandle {
-  constructor(fd: number) {
-    super(fd, 'anonymous memory');
-  }
-
-  describe(): string {
-    return 'anonymous memory';
-  }
-}
-
 /** Memory that no file lies behind, and that other processes can be given. */
 export class AnonymousMemory extends Mapping {
-  readonly #memfd: Memfd | undefined;
+  readonly #memfd: OwnedDescriptor | undefined;
 
   /** @internal */
   constructor(mapping: ConstructorParameters<typeof Mapping>[0], byteLength: number, memfd: number | undefined) {
     super(mapping, byteLength, { access: 'read-write', what: 'the anonymous memory' });
-    this.#memfd = memfd === undefined ? undefined : new Memfd(memfd);
+    this.#memfd = memfd === undefined ? undefined : new OwnedDescriptor(memfd, 'anonymous memory');
   }
 
   /**

@@ -362,7 +362,6 @@ export class Mapping extends Handle {
     }
     const { protection } = howToMap(access);
     const result = native().mappingProtect(this.#native, this.#views?.buffer, protection);
-    this.whenDetached?.();
     if (result === -EBUSY) {
       throw new IpcError({
         code: 'EBUSY',
@@ -371,6 +370,7 @@ export class Mapping extends Handle {
         message: 'another thread, a pending wait, or a buffer that was moved away uses this memory',
       });
     }
+    this.whenDetached?.();
     if (result < 0) {
       // The buffer is detached by now, and nothing else has changed.
       this.#views = this.#readOnly ? undefined : this.#show();

@@ -6,7 +6,7 @@ import { constants } from 'node:fs';
 import { F_GETFL, F_SETFD, FD_CLOEXEC, native } from '../../sys/index.js';
 import { argumentError, check, IpcError } from '../../core/errors.js';
 import { isKind, statusOf } from '../../core/files.js';
-import { DescriptorHandle } from '../../core/handle.js';
+import { OwnedDescriptor } from '../../core/handle.js';
 import { setNonBlocking } from '../../core/transfer.js';
 import { descriptor, type Mapping } from '../../mmap/index.js';
 import type { Sink, Source } from '../contract.js';
@@ -17,11 +17,7 @@ import { type Found, foundFile, NAMED_OPTIONS, namedReceiver, namedSender } from
 import { streamSink, streamSource } from '../stream/hangup.js';
 import { type EndpointUrl, flagOption } from '../url.js';
 
-class Inherited extends DescriptorHandle {
-  describe(): string {
-    return 'the inherited descriptor';
-  }
-}
+const inherited = (fd: number): OwnedDescriptor => new OwnedDescriptor(fd, 'the inherited descriptor');
 
 function numberOf(url: EndpointUrl): number {
   if (!/^\d{1,9}$/.test(url.rest)) {
@@ -40,7 +36,7 @@ function refuseOptions(url: EndpointUrl, options: readonly string[], what: strin
 }
 
 /** A pipe or a socket. */
-function adopt(url: EndpointUrl): Inherited {
+function adopt(url: EndpointUrl): OwnedDescriptor {
   refuseOptions(url, NAMED_OPTIONS, 'a pipe or a socket');
   const fd = numberOf(url);
   const { mode } = statusOf(fd, { object: url.href });
@@ -54,7 +50,7 @@ function adopt(url: EndpointUrl): Inherited {
   }
   check(native().fcntl(fd, F_SETFD, FD_CLOEXEC), 'fcntl(F_SETFD)', { object: url.href });
   setNonBlocking(fd, true);
-  return new Inherited(fd, url.href);
+  return inherited(fd);
 }
 
 /** The largest ring that memory of so many bytes can carry. */
@@ -76,10 +72,7 @@ function findMemory(url: EndpointUrl): Found {
     const message = 'the descriptor is not open for reading and writing, as a ring needs';
     throw new IpcError({ code: 'EACCES', syscall: 'mmap', object: url.href, message });
   }
-  const file = new Inherited(
-    check(native().open(`/proc/self/fd/${numberOf(url)}`, constants.O_RDWR, 0), 'open', subject),
-    url.href,
-  );
+  const file = inherited(check(native().open(`/proc/self/fd/${numberOf(url)}`, constants.O_RDWR, 0), 'open', subject));
   const memory = (): Mapping => {
     const capacity = capacityIn(statusOf(file.fd, subject).size, url);
     const mapped = descriptor(file.fd, { length: ringBytes(capacity) }, subject);

@@ -8,36 +8,25 @@ import { native } from '../../sys/index.js';
 import { makeComplete } from '../../core/complete.js';
 import { argumentError, check, IpcError } from '../../core/errors.js';
 import { isKind, kindOf, namesDescriptor, statusOf } from '../../core/files.js';
-import { DescriptorHandle } from '../../core/handle.js';
+import { OwnedDescriptor } from '../../core/handle.js';
 import { openOrMake } from '../../core/named.js';
 import { descriptor } from '../../mmap/index.js';
 import { formatRing, ringBytes } from '../ring/memory.js';
 import { type Found, foundFile, namedEndpoint } from '../ring/named.js';
 import type { EndpointUrl } from '../url.js';
 
-class RingFile extends DescriptorHandle {
-  readonly path: string;
+const handleOf = (fd: number, path: string): OwnedDescriptor => new OwnedDescriptor(fd, `the file ${path}`);
 
-  constructor(fd: number, path: string) {
-    super(fd, `the file ${path}`);
-    this.path = path;
-  }
-
-  describe(): string {
-    return `the file ${this.path}`;
-  }
-}
-
-function open(path: string): RingFile {
+function open(path: string): OwnedDescriptor {
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = new RingFile(check(native().open(path, flags, 0), 'open', { path }), path);
+  const file = handleOf(check(native().open(path, flags, 0), 'open', { path }), path);
   const { mode } = statusOf(file.fd, { path });
   if (isKind(mode, constants.S_IFREG)) return file;
   file.close();
   throw new IpcError({ code: 'EINVAL', syscall: 'open', path, message: `${kindOf(mode)} is no place for a ring` });
 }
 
-function make(path: string, capacity: number): RingFile {
+function make(path: string, capacity: number): OwnedDescriptor {
   const fd = makeComplete({
     path,
     size: ringBytes(capacity),
@@ -49,7 +38,7 @@ function make(path: string, capacity: number): RingFile {
       formatRing(memory, capacity);
     },
   });
-  return new RingFile(fd, path);
+  return handleOf(fd, path);
 }
 
 function find(url: EndpointUrl, capacity: number): Found {

@@ -37,8 +37,8 @@ export interface Found {
   readonly locks: EndLocks;
   /** Whether new memory can be made in its place when its ring was used already. */
   readonly replaceable: boolean;
-  /** Its memory, with a ring in it; asked under the lock of the name. `undefined` if the name means something else by now. */
-  memory(): Mapping | undefined;
+  /** Its memory, with a ring in it; asked under the lock of the name. */
+  memory(): Mapping;
   /** Whether the name still means this. */
   isNamed(): boolean;
   /** Removes the name for everybody. */
@@ -227,12 +227,12 @@ interface Joined {
 /** What came of trying to take an end: it, or 'soon' to try again when who watched its last owner has let go. */
 type Taken = { end: TakenEnd; memory: Mapping; capacity: number } | 'soon' | undefined;
 
-/** Its memory, held against what a ring has to be; `undefined` if the name means something else by now. */
-function fitRing(found: Found, url: EndpointUrl): { memory: Mapping; capacity: number } | undefined {
+/** Its memory, held against what a ring has to be. */
+function fitRing(found: Found, url: EndpointUrl): { memory: Mapping; capacity: number } {
   let memory: Mapping | undefined;
   try {
     memory = found.memory();
-    return memory && { memory, capacity: checkRing(memory, url.rest) };
+    return { memory, capacity: checkRing(memory, url.rest) };
   } catch (error) {
     memory?.close();
     found.unfit?.();
@@ -244,9 +244,7 @@ function fitRing(found: Found, url: EndpointUrl): { memory: Mapping; capacity: n
 function takeEnd(found: Found, url: EndpointUrl, role: Role): Taken {
   const { locks } = found;
   if (!found.isNamed()) return undefined;
-  const ring = fitRing(found, url);
-  if (ring === undefined) return undefined;
-  const { memory, capacity } = ring;
+  const { memory, capacity } = fitRing(found, url);
   let kept = false;
   try {
     if (!locks.tryTake(LOCK[role])) {
