@@ -16,43 +16,6 @@ struct ip_held_semaphore {
   struct ip_held_semaphore *next;
 };
 
-/* semget(key, count, flags): the id. What is no key is not taken for 0, which makes a set. */
-static napi_value semaphore_get(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(3);
-  uint32_t key;
-  if (napi_get_value_uint32(env, args[0], &key) != napi_ok) return ip_result(env, -EINVAL);
-  return ip_answer(env, semget((key_t)key, ip_int32(env, args[1]), ip_int32(env, args[2])));
-}
-
-/* semctlRemove(id) */
-static napi_value semaphore_remove(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(1);
-  return ip_answer(env, semctl(ip_int32(env, args[0]), 0, IPC_RMID));
-}
-
-/* semctlStat(id, fields): numbers of the users whose it is and who made it, and how many semaphores it has. */
-static napi_value semaphore_stat(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(2);
-  int64_t *fields = ip_array(env, args[1], napi_bigint64_array, 3, NULL);
-  if (fields == NULL) return ip_result(env, -EFAULT);
-  struct semid_ds found;
-  union {
-    int val;
-    struct semid_ds *buf;
-  } into = {.buf = &found};
-  if (semctl(ip_int32(env, args[0]), 0, IPC_STAT, into) < 0) return ip_result(env, -errno);
-  fields[0] = found.sem_perm.uid;
-  fields[1] = found.sem_perm.cuid;
-  fields[2] = (int64_t)found.sem_nsems;
-  return ip_result(env, 0);
-}
-
-/* semctlValue(id, index) */
-static napi_value semaphore_value(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(2);
-  return ip_answer(env, semctl(ip_int32(env, args[0]), ip_int32(env, args[1]), GETVAL));
-}
-
 /* Waits for 0, and adds 1 in the same step, so that one of several gets it. */
 static int hold(int id, unsigned short index, short flags) {
   struct sembuf steps[] = {{.sem_num = index, .sem_op = 0, .sem_flg = flags},
@@ -168,11 +131,7 @@ void ip_semaphores_end(ip_environment *environment) {
   }
 }
 
-const ip_function ip_semaphore_functions[] = {{"semget", semaphore_get},
-                                              {"semctlRemove", semaphore_remove},
-                                              {"semctlStat", semaphore_stat},
-                                              {"semctlValue", semaphore_value},
-                                              {"semaphoreHold", semaphore_hold},
+const ip_function ip_semaphore_functions[] = {{"semaphoreHold", semaphore_hold},
                                               {"semaphoreGive", semaphore_give},
                                               {"blockingSemaphoreHold", semaphore_blocking_hold},
                                               {"blockingSemaphoreZero", semaphore_blocking_zero},

@@ -1,6 +1,6 @@
 /*
  * System V semaphore sets: semget(2), semop(2), semctl(2). A set is an id, no descriptor, so nothing here can be polled.
- * Making, finding and removing one is in semaphore.c, beside the sets that serve as locks.
+ * Sets that serve as locks are in semaphore.c.
  *
  * This file holds policy in one place: what a thread did for a worker that has ended meanwhile is taken back.
  *
@@ -23,6 +23,20 @@ union argument {
   struct semid_ds *status;
   unsigned short *values;
 };
+
+/* semget(key, count, flags): the id. What is no key is not taken for 0, which makes a set. */
+static napi_value semset_get(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(3);
+  uint32_t key;
+  if (napi_get_value_uint32(env, args[0], &key) != napi_ok) return ip_result(env, -EINVAL);
+  return ip_answer(env, semget((key_t)key, ip_int32(env, args[1]), ip_int32(env, args[2])));
+}
+
+/* semctlRemove(id) */
+static napi_value semset_remove(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(1);
+  return ip_answer(env, semctl(ip_int32(env, args[0]), 0, IPC_RMID));
+}
 
 /* The operations in an Int16Array; NULL if there are none. */
 static struct sembuf *operations_of(napi_env env, napi_value array, size_t *count) {
@@ -153,7 +167,9 @@ static napi_value semset_blocking_semop(napi_env env, napi_callback_info info) {
   return ip_block(env, args[0], &wait->call);
 }
 
-const ip_function ip_semset_functions[] = {{"semtimedop", semset_semtimedop},
+const ip_function ip_semset_functions[] = {{"semget", semset_get},
+                                           {"semctlRemove", semset_remove},
+                                           {"semtimedop", semset_semtimedop},
                                            {"semctl", semset_semctl},
                                            {"semctlStat", semset_stat},
                                            {"semctlSet", semset_set},

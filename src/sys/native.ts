@@ -211,11 +211,6 @@ interface SystemVCalls {
 }
 
 interface SemaphoreCalls {
-  semget(key: number, count: number, flags: number): Result;
-  semctlRemove(id: number): Result;
-  /** fields: the numbers of the users whose it is and who made it, and how many semaphores it has. */
-  semctlStat(id: number, fields: BigInt64Array): Result;
-  semctlValue(id: number, index: number): Result;
   /** Holds it as a lock that ends with this thread or process, or -EAGAIN. */
   semaphoreHold(id: number, index: number): Result;
   semaphoreGive(id: number, index: number): Result;
@@ -223,6 +218,8 @@ interface SemaphoreCalls {
 
 /** Operations on a set are three words each: index, what is added (0: wait for 0), flags. */
 interface SemaphoreSetCalls {
+  semget(key: number, count: number, flags: number): Result;
+  semctlRemove(id: number): Result;
   /** Waits for ever with a negative time-out; -EAGAIN when the time is over. */
   semtimedop(id: number, operations: Int16Array, timeoutMs: number): Result;
   /** One of GETVAL, SETVAL, GETPID, GETNCNT, GETZCNT. */

@@ -1,7 +1,7 @@
 /** When the addon is loaded, and what is said where it cannot be. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -114,4 +114,16 @@ test('functions that were given nonsense answer with an errno and touch no memor
     console.log('alive');`,
   );
   assert.equal(await child.line(), 'alive', child.errors());
+});
+
+test('no two functions of the addon have the same name: the later one would take the place of the other', () => {
+  const sources = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.c'));
+  const names = sources.flatMap((name) =>
+    [...readFileSync(join(root, 'native', name), 'utf8').matchAll(/\{"(\w+)", \w+\}/g)].map(([, found]) => found),
+  );
+  assert.ok(names.length > 100);
+  assert.deepEqual(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+  );
 });

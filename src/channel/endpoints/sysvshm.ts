@@ -25,7 +25,9 @@ function checkOwners(uids: readonly number[], url: EndpointUrl): void {
   for (const uid of uids) checkOwner(uid, url);
 }
 
-const fields = new BigInt64Array(3);
+/** Of `semctlStat`. */
+const fields = new BigInt64Array(9);
+const field = (index: number): number => Number(fields[index]);
 
 /** The set with this key, found or made. */
 function openLocks(key: number, url: EndpointUrl, subject: ErrorSubject): { id: number; made: boolean } {
@@ -38,8 +40,8 @@ function openLocks(key: number, url: EndpointUrl, subject: ErrorSubject): { id: 
     // Its last user has removed it meanwhile.
     if (status === -EINVAL || status === -EIDRM) continue;
     check(status, 'semctl(IPC_STAT)', subject);
-    const [uid, creator, count] = [...fields].map(Number) as [number, number, number];
-    checkOwners([uid, creator], url);
+    checkOwners([field(0), field(2)], url);
+    const count = field(6);
     if (count === LOCKS) return { id, made };
     const relation = count < LOCKS ? 'fewer' : 'more';
     const message = `the key has a semaphore set of ${relation} than ${LOCKS} semaphores, which is none of a ring`;

@@ -2,7 +2,7 @@
  * Who has an end of a ring that is found by a name, as the kernel tells it: each end is a lock that its owner holds, and that the
  * kernel takes from an owner who dies, however that happens.
  */
-import { F_RDLCK, F_UNLCK, F_WRLCK, native } from '../../sys/index.js';
+import { F_RDLCK, F_UNLCK, F_WRLCK, native, SEM_GETVAL } from '../../sys/index.js';
 import { callBlocking, callBlockingSync } from '../../core/blocking.js';
 import { EAGAIN, EIDRM, EINVAL } from '../../core/errno.js';
 import { check, systemError } from '../../core/errors.js';
@@ -123,7 +123,7 @@ export class SemaphoreLocks implements EndLocks {
   }
 
   isHeld(lock: number): boolean {
-    return native().semctlValue(this.#id, lock) > 0;
+    return native().semctl(this.#id, lock, SEM_GETVAL, 0) > 0;
   }
 
   /** A set that is removed tells of no owner any more: that of an end is as good as gone. */
