@@ -41,7 +41,7 @@ function at(sorted: readonly number[], part: number): number {
 async function latencies(queues: readonly Queue[], waits: Promise<unknown>[]): Promise<number[]> {
   const samples: number[] = [];
   for (let round = 0; round < SAMPLES; round++) {
-    await pause(1 + ((round * 37) % 110)); // at any moment between two looks of the timer
+    await pause(1 + ((round * 37) % 210)); // at any moment between two looks of the timer
     const index = (round * 7919) % queues.length;
     const queue = queues[index] as Queue;
     const began = performance.now();

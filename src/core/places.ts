@@ -9,7 +9,7 @@ import { checkInteger, checkOptions } from './arguments.js';
 export interface WaitingOptions {
   /** How many may have a thread each; 256 unless changed. 0 leaves all of them to the timer. */
   threads?: number;
-  /** Milliseconds between two attempts of those that have none; 100 unless changed. */
+  /** Milliseconds between two attempts of those that have none; 200 unless changed. */
   intervalMs?: number;
 }
 
@@ -22,7 +22,7 @@ export interface Waiting {
 }
 
 const DEFAULT_THREADS = 256;
-const DEFAULT_INTERVAL_MS = 100;
+const DEFAULT_INTERVAL_MS = 200;
 const MOST_THREADS = 100_000;
 const MOST_INTERVAL_MS = 3_600_000;
 
