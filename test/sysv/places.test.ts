@@ -10,7 +10,7 @@ import { start } from '../support/program.js';
 import { peer } from '../support/skips.js';
 import { bytes, newQueue, removedAfter, text } from './support.js';
 
-const STANDARD = { threads: 256, intervalMs: 100 };
+const STANDARD = { threads: 256, intervalMs: 200 };
 
 /** Sets how waits wait for as long as the test lasts. */
 function waiting(t: TestContext, options: messageQueue.WaitingOptions): void {

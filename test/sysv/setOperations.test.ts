@@ -12,7 +12,7 @@ import { assertWaitsBearSignals, assertWaitsSleep } from '../support/waiting.js'
 import { newSet } from './sets.js';
 
 const ROUNDS = 10_000;
-const STANDARD = { threads: 256, intervalMs: 100 };
+const STANDARD = { threads: 256, intervalMs: 200 };
 
 test('operations are made all or none, in their order', async (t) => {
   const set = newSet(t, { initial: [2, 0, 1] });
