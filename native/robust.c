@@ -69,7 +69,8 @@ typedef struct ip_lock {
   ip_mapping *mapping; /* kept mapped while this is bound */
   bool recorded;       /* it has pid and tid behind it, not only the 40 bytes */
   bool held;
-  int functions; /* that still refer to this; 0: JavaScript has lost it while it was held */
+  bool lost;     /* to be let go once nobody has it in the list, for JavaScript does not know it any more */
+  int functions; /* that still refer to this */
   uint32_t dead_pid, dead_tid;
   node *after;           /* what follows it in the thread's list, unless that is */
   bool foreign;          /* one of glibc's, which glibc takes out */
@@ -82,7 +83,7 @@ struct ip_robust {
   uint32_t tid, pid;
   ip_lock *latest; /* of those that it has */
   ip_lock *bound;
-  int lost; /* of `bound`, how many have no functions any more */
+  int lost; /* of `bound`, how many */
 };
 
 static struct ip_robust *robust_of(ip_environment *environment) {
@@ -291,6 +292,28 @@ static void unbind(ip_lock *lock) {
   ip_mapping_release(mapping);
 }
 
+static bool in_use(const ip_lock *lock) {
+  struct ip_robust *thread = lock->environment->robust;
+  return lock->mapping != NULL && thread != NULL && (lock->held || taken_in_javascript(thread, lock));
+}
+
+static void lose(ip_lock *lock) {
+  if (lock->lost) return;
+  lock->lost = true;
+  lock->environment->robust->lost++;
+}
+
+static void let_go_of_lost(struct ip_robust *thread) {
+  if (thread == NULL || thread->lost == 0) return;
+  for (ip_lock *lock = thread->bound, *next; lock != NULL; lock = next) {
+    next = lock->next_bound;
+    if (!lock->lost || in_use(lock)) continue;
+    thread->lost--;
+    unbind(lock);
+    if (lock->functions == 0) free(lock);
+  }
+}
+
 void ip_robust_end(ip_environment *environment) {
   struct ip_robust *thread = environment->robust;
   if (thread == NULL) return;
@@ -301,9 +324,9 @@ void ip_robust_end(ip_environment *environment) {
   }
   for (ip_lock *lock = thread->bound, *next; lock != NULL; lock = next) {
     next = lock->next_bound;
-    if (lock->functions > 0) continue;
+    if (!lock->lost) continue;
     unbind(lock);
-    free(lock);
+    if (lock->functions == 0) free(lock);
   }
   set_previous(end_of(thread), end_of(thread));
   done(thread);
@@ -322,7 +345,7 @@ static ip_lock *lock_of(napi_env env, napi_callback_info info) {
 /* Nothing is cheaper to answer than nothing: undefined is success. */
 static napi_value outcome(napi_env env, int result) { return result == 0 ? NULL : ip_result(env, result); }
 
-static bool usable(const ip_lock *lock) { return lock->mapping != NULL && lock->environment->robust != NULL; }
+static bool usable(const ip_lock *lock) { return lock->mapping != NULL && !lock->lost && lock->environment->robust != NULL; }
 
 static napi_value lock_take(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
@@ -336,7 +359,9 @@ static napi_value lock_take_after_sleep(napi_env env, napi_callback_info info) {
 
 static napi_value lock_give(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
-  return outcome(env, usable(lock) ? give(lock) : -EBADF);
+  int result = usable(lock) ? give(lock) : -EBADF;
+  let_go_of_lost(lock->environment->robust);
+  return outcome(env, result);
 }
 
 /* JavaScript has taken it out of the list, and somebody sleeps: the word, and who sleeps. */
@@ -379,28 +404,15 @@ static napi_value lock_died(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static bool in_use(const ip_lock *lock) {
-  struct ip_robust *thread = lock->environment->robust;
-  return lock->mapping != NULL && thread != NULL && (lock->held || taken_in_javascript(thread, lock));
-}
-
-/* Those that JavaScript has lost are let go as soon as nobody has them. */
-static void let_go_of_lost(struct ip_robust *thread) {
-  if (thread == NULL || thread->lost == 0) return;
-  for (ip_lock *lock = thread->bound, *next; lock != NULL; lock = next) {
-    next = lock->next_bound;
-    if (lock->functions > 0 || in_use(lock)) continue;
-    thread->lost--;
-    unbind(lock);
-    free(lock);
-  }
-}
-
 /* -EBUSY while it is held: memory with a word in the thread's list is never unmapped. */
 static napi_value lock_unbind(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
-  if (in_use(lock)) return ip_result(env, -EBUSY);
-  unbind(lock);
+  if (lock->held) return ip_result(env, -EBUSY);
+  if (in_use(lock)) {
+    lose(lock); /* by another that knows the place */
+  } else {
+    unbind(lock);
+  }
   let_go_of_lost(lock->environment->robust);
   return NULL;
 }
@@ -411,7 +423,7 @@ static void function_collected(napi_env env, void *data, void *hint) {
   ip_lock *lock = data;
   if (--lock->functions > 0) return;
   if (in_use(lock)) {
-    lock->environment->robust->lost++;
+    lose(lock);
     return;
   }
   unbind(lock);
