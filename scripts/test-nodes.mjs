@@ -23,6 +23,7 @@ const SUITES = [
   'mmap',
   'futex',
   'layout',
+  'lock',
 ].map((folder) => `dist/test/${folder}`);
 
 /** The program of that version, fetched if it is not there. */
