@@ -24,6 +24,12 @@ const HINTS: Record<string, string> = {
   'fcntl(F_SETLKW) ENOLCK': NO_LOCKS,
   'fcntl(F_OFD_SETLK) ENOLCK': NO_LOCKS,
   'fcntl(F_OFD_SETLKW) ENOLCK': NO_LOCKS,
+  'pthread_mutex_lock ENOTRECOVERABLE':
+    'an owner died, and the one after him released the mutex without markConsistent(): nobody can have it any more; destroy() it and make it anew together with what it protects',
+  'pthread_mutex_lock EIDRM': 'somebody called destroy(): openOrCreate() makes it anew',
+  'pthread_mutex_lock EDEADLK':
+    'release it first, or make it of the kind recursive; lock() waits for the other part of this thread, where the kind is normal',
+  'pthread_mutex_destroy EBUSY': 'who has it must release it first; owner is his thread',
   'fcntl(F_SETLEASE) EACCES': 'a lease is for the owner of the file; on that of another user it needs CAP_LEASE',
   'fcntl(F_SETLEASE) EINVAL': 'only regular files have leases, and /proc/sys/fs/leases-enable must be 1',
   'mq_open EINVAL':

@@ -1,12 +1,16 @@
 /** The mutex and its owner's death, in every way, among processes of ours, C and Python, and workers. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as lock from '../../src/lock/index.js';
 import { SEED, seeded } from '../core/support.js';
+import { temporaryFolder } from '../support/folder.js';
 import { isAlive, stateOf, syscallOf, threadsOf, until } from '../support/proc.js';
-import { killed, start } from '../support/program.js';
+import { killed, start, startFixture } from '../support/program.js';
 import { type Peer, type PeerKind, peerOf, possible, shared, workerOf } from './peer.js';
 
 const WAITERS = 0x8000_0000 | 0;
@@ -286,6 +290,43 @@ test('every lock that one who is killed had is reported, and no other, in whatev
     }
   }
   for (const mutex of mutexes) mutex.close();
+});
+
+test('robust mutexes of another addon on the same thread do not disturb ours, in whatever order all are taken', async (t) => {
+  if (!possible(t, 'c')) return;
+  const addon = join(temporaryFolder(t), 'foreign.node');
+  const source = fileURLToPath(new URL('../../../test/fixtures/lock-foreign.c', import.meta.url));
+  const { include_dir } = createRequire(import.meta.url)('node-api-headers') as { include_dir: string };
+  execFileSync('cc', ['-O2', '-Wall', '-shared', '-fPIC', `-I${include_dir}`, '-o', addon, source]);
+  const { memory, path } = shared(t);
+  const mutexes = Array.from({ length: 8 }, (_, index) => lock.Mutex.create(memory, index * 64));
+  for (let round = 0; round < 8; round++) {
+    const program = startFixture(t, 'lock-foreign', [path, addon, String(SEED + round)]);
+    const held = new Set(JSON.parse(await program.line()) as number[]);
+    await program.ended;
+    for (const [index, mutex] of mutexes.entries()) {
+      using guard = mutex.lockSync(SOON);
+      assert.equal(guard.ownerDied, held.has(index), `SEED=${SEED + round}, mutex ${index} of ${[...held]}`);
+      if (guard.ownerDied) guard.markConsistent();
+    }
+  }
+  for (const mutex of mutexes) mutex.close();
+});
+
+test('of more than 2,048 locks that one has the kernel looks at the latest 2,048 only', async (t) => {
+  const count = 2100;
+  const { memory, path } = shared(t, count * 64);
+  for (let index = 0; index < count; index++) lock.Mutex.create(memory, index * 64).close();
+  const peer = peerOf(t, 'interproc', path);
+  assert.equal(await peer.tell(`lockAll 0 ${count}`), 'ok');
+  await killed(peer);
+  let told = 0;
+  for (let index = 0; index < count; index++) {
+    const word = memory.int32[index * 16] as number;
+    if (word === 0x4000_0000) told++;
+    else assert.deepEqual([word, index < count - 2048], [peer.pid, true]);
+  }
+  assert.equal(told, 2048);
 });
 
 /** As tst-robust8 of glibc: 9 processes on 100 mutexes at random, killed with -9. */
