@@ -320,7 +320,12 @@ test('nested locks are taken and given back in every order, and peers agree at e
   const { memory, path } = shared(t);
   const mutexes = Array.from({ length: 6 }, (_, index) => lock.Mutex.create(memory, index * 64));
   const peer = peerOf(t, 'c', path);
-  for (const order of [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3], [3, 5, 0, 4, 2, 1]]) {
+  for (const order of [
+    [0, 1, 2, 3, 4, 5],
+    [5, 4, 3, 2, 1, 0],
+    [2, 0, 5, 1, 4, 3],
+    [3, 5, 0, 4, 2, 1],
+  ]) {
     const guards = mutexes.map((mutex) => mutex.lockSync());
     for (const index of order) {
       assert.equal(await peer.tell(`try ${index * 64}`), 'EBUSY');

@@ -237,7 +237,10 @@ test('processes of ours, C and Python count together, and none is lost', async (
   const answers = peers.map((peer) => peer.tell('count 0 3000'));
   await Promise.all(peers.map((peer) => until('it sleeps', () => asleep(peer.pid))));
   guard.release();
-  assert.deepEqual(await Promise.all(answers), kinds.map(() => 'ok'));
+  assert.deepEqual(
+    await Promise.all(answers),
+    kinds.map(() => 'ok'),
+  );
   assert.equal(memory.int32.at(-1), kinds.length * 3000);
 });
 
@@ -358,4 +361,5 @@ async function storm(t: TestContext, rounds: number): Promise<void> {
   t.diagnostic(`${9 * rounds} killed, ${deaths} mutexes inherited from the dead`);
 }
 
-test('9 processes on 100 mutexes are killed, 5 times: every mutex can be had and destroyed afterwards', (t) => storm(t, 5));
+test('9 processes on 100 mutexes are killed, 5 times: every mutex can be had and destroyed afterwards', (t) =>
+  storm(t, 5));

@@ -122,7 +122,11 @@ test('every wait for a mutex sleeps', (t) => assertWaitsSleep(t, ['mutex.lock', 
 test('1,000 waits for one mutex take less than 1 % of a processor, and one thread', async (t) => {
   await assertWaitsSleep(t, ['mutex.thousand']);
   const program = startFixture(t, 'lock-thousand');
-  const { threads, bytes, order } = JSON.parse(await program.line()) as { threads: number; bytes: number; order: boolean };
+  const { threads, bytes, order } = JSON.parse(await program.line()) as {
+    threads: number;
+    bytes: number;
+    order: boolean;
+  };
   t.diagnostic(`1,000 waits: ${threads} threads more, ${Math.round(bytes / 1000)} bytes each`);
   assert.equal(threads, 1);
   assert.ok(bytes < 5_000_000);

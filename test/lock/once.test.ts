@@ -22,7 +22,10 @@ test('it is done once, whoever asks, in both forms', async (t) => {
     first.run(() => times++),
   ]);
   assert.deepEqual([results, times], [[true, false, false], 1]);
-  assert.equal(second.runSync(() => times++), false);
+  assert.equal(
+    second.runSync(() => times++),
+    false,
+  );
   assert.deepEqual([first.done, second.done, times], [true, true, 1]);
 });
 
@@ -31,7 +34,10 @@ test('create refuses a place that has one, open one that has none or something e
   assert.throws(() => lock.Once.open(memory, 0), { code: 'ENOENT' });
   using made = lock.Once.openOrCreate(memory, 0);
   using found = lock.Once.openOrCreate(memory, 0);
-  assert.equal(made.runSync(() => {}), true);
+  assert.equal(
+    made.runSync(() => {}),
+    true,
+  );
   assert.equal(found.done, true);
   assert.throws(() => lock.Once.create(memory, 0), { code: 'EEXIST' });
   using _mutex = lock.Mutex.create(memory, 64);
@@ -49,7 +55,10 @@ test('an action that fails has not been done, and the next one does it', async (
     throw new Error('not today');
   };
   assert.throws(() => once.runSync(failing), /not today/);
-  await assert.rejects(once.run(async () => failing()), /not today/);
+  await assert.rejects(
+    once.run(async () => failing()),
+    /not today/,
+  );
   assert.equal(once.done, false);
   assert.equal(await once.run(() => {}), true);
 });
@@ -60,7 +69,10 @@ test('who dies in the middle of it is succeeded by the next one, who is told of 
   const peer = peerOf(t, 'interproc', path);
   peer.say('once 0');
   await until('it has begun', () => memory.int32.at(-1) === 1);
-  await assert.rejects(once.run(() => {}, { timeoutMs: 20 }), { code: 'ETIMEDOUT' });
+  await assert.rejects(
+    once.run(() => {}, { timeoutMs: 20 }),
+    { code: 'ETIMEDOUT' },
+  );
   assert.throws(() => once.runSync(() => {}, { timeoutMs: 20 }), { code: 'ETIMEDOUT' });
   let told: lock.DeadOwner | undefined;
   const done = once.run((dead) => {
@@ -69,7 +81,10 @@ test('who dies in the middle of it is succeeded by the next one, who is told of 
   await killed(peer);
   assert.equal(await done, true);
   assert.deepEqual(told, { pid: peer.pid, tid: peer.pid });
-  assert.equal(once.runSync(() => {}), false);
+  assert.equal(
+    once.runSync(() => {}),
+    false,
+  );
 });
 
 test('an action that fails after its predecessor has died leaves it to be done', async (t) => {
@@ -83,7 +98,10 @@ test('an action that fails after its predecessor has died leaves it to be done',
     once.run(() => Promise.reject(new Error('not yet'))),
     /not yet/,
   );
-  assert.equal(once.runSync(() => {}), true);
+  assert.equal(
+    once.runSync(() => {}),
+    true,
+  );
 });
 
 test('a once and its mapping are not closed while it is being done', async (t) => {
