@@ -170,7 +170,10 @@ export class RwLock extends Table implements Guarded {
       got: () => {
         if (broken) throw this.#broken();
         this.mapping.checkIntact();
-        const guard = new Guard(this, !consistent, dead.length === 0 ? undefined : dead);
+        const guard = new Guard(
+          this,
+          consistent && dead.length === 0 ? undefined : { owners: dead, unrepaired: !consistent },
+        );
         if ((this.claim & WRITES) !== 0) this.#writers.add(guard);
         if (!consistent && mode === 'read') this.#repairing.add(guard);
         this.#guards++;
