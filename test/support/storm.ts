@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as passed } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SEED, seeded } from '../core/support.js';
 import { temporaryFolder } from './folder.js';
@@ -36,7 +36,9 @@ const MOST_WAIT_AT_ALL = 15_000_000;
 /** For all to take their turns, a new one among them. */
 const PATIENCE = 60_000_000;
 const LOOK_MS = 20;
-const AT_RANDOM_MS = 3;
+/** For how long it is left to chance when somebody is killed, and how long somebody who is inside is looked for. */
+const AT_RANDOM = 60_000;
+const FOR_INSIDER = 20_000;
 const TEN = 10;
 
 /** One who takes part. */
@@ -163,7 +165,9 @@ class Storm {
       id: program.pid,
       kill: () => program.process.kill('SIGKILL'),
       ended: program.ended.then(({ code, signal }) =>
-        code === 0 || signal === 'SIGKILL' ? undefined : `${program.pid} ended by ${code ?? signal}: ${program.errors()}`,
+        code === 0 || signal === 'SIGKILL'
+          ? undefined
+          : `${program.pid} ended by ${code ?? signal}: ${program.errors()}`,
       ),
     };
   }
@@ -239,16 +243,18 @@ class Storm {
   // ---- killing
 
   async #killOne(kill: number): Promise<void> {
-    const index = Math.floor(this.#random() * SEATS);
+    const atRandom = kill % 2 === 0;
+    this.#toldBefore = this.#arena.told;
+    this.#arena.hurry = true;
+    const index = atRandom ? await this.#anyone() : Math.floor(this.#random() * SEATS);
     const seat = this.#arena.seats[index] as Seat;
     const one = this.#running[index] as Running;
-    this.#toldBefore = this.#arena.told;
-    if (kill % 2 === 0) await this.#pass(this.#random() * AT_RANDOM_MS);
-    else await this.#stopAt(seat, one, this.#points[(kill >> 1) % this.#points.length] as Point);
+    if (!atRandom) await this.#stopAt(seat, one, this.#points[(kill >> 1) % this.#points.length] as Point);
     // From here on nothing may wait for it.
     delete this.#running[index];
     one.kill();
     await one.ended;
+    this.#arena.hurry = false;
     const did = seat.does;
     const had = did === DOES.inside ? 1 : 0;
     const mayHave = did === DOES.inside || did === DOES.asks || did === DOES.releases ? 1 : 0;
@@ -259,8 +265,17 @@ class Storm {
     this.#start(index);
   }
 
-  async #pass(milliseconds: number): Promise<void> {
-    for (const end = now() + milliseconds * 1000; now() < end; ) await nextTurn();
+  /** Anyone, after any time; every other time who happens to be inside then, or is the next to be. */
+  async #anyone(): Promise<number> {
+    await passed((this.#random() * AT_RANDOM) / 1000);
+    const any = Math.floor(this.#random() * SEATS);
+    const patience = this.#random() < 0.5 ? 0 : FOR_INSIDER;
+    for (const end = now() + patience; now() < end; await nextTurn()) {
+      const { insider } = this.#arena;
+      const inside = this.#running.findIndex((one) => one.id === insider);
+      if (inside >= 0) return inside;
+    }
+    return any;
   }
 
   /** Has it stop there, sees that it is stopped, and that it is taken for what it is. */
@@ -272,7 +287,8 @@ class Storm {
     if (inside) this.#stoppedSince = now();
     if (!this.#threads) await untilProc(`${id} is stopped`, () => stateOf(id) === 'T');
     if (!inside) await this.#othersGoOn(seat);
-    else if (point !== 'while it asks' && (this.#primitive.capacity ?? 1) === 1) await this.#othersWait(seat, id, point);
+    else if (point !== 'while it asks' && (this.#primitive.capacity ?? 1) === 1)
+      await this.#othersWait(seat, id, point);
     if (!inside) return;
     this.#arena.addStill(now() - this.#stoppedSince);
     this.#stoppedSince = 0;

@@ -19,6 +19,7 @@ const EPOCH = 2;
 const TOLD = 3;
 const REPAIRS = 4;
 const CONDEMNED = 5;
+const HURRY = 6;
 const SLOTS = 16;
 const SLOT_WORDS = 4;
 const SEAT_WORDS = 16;
@@ -185,10 +186,7 @@ export class Arena {
     this.seats = Array.from({ length: SEATS }, (_, index) => {
       const first = FIRST_SEAT + index * SEAT_WORDS;
       const times = SEAT_TIMES * (1 + index);
-      return new Seat(
-        this.#words.subarray(first, first + SEAT_WORDS),
-        this.#times.subarray(times, times + SEAT_TIMES),
-      );
+      return new Seat(this.#words.subarray(first, first + SEAT_WORDS), this.#times.subarray(times, times + SEAT_TIMES));
     });
     for (let slot = 0; slot < MOST_INSIDE; slot++) {
       Atomics.compareExchange(this.#words, SLOTS + slot * SLOT_WORDS + 2, 0, sumOf(0));
@@ -218,6 +216,14 @@ export class Arena {
   }
   set pause(all: boolean) {
     Atomics.store(this.#words, PAUSE, all ? 1 : 0);
+  }
+
+  /** Whether who has had ten turns goes on as fast as before: somebody is about to be killed. */
+  get hurry(): boolean {
+    return Atomics.load(this.#words, HURRY) !== 0;
+  }
+  set hurry(all: boolean) {
+    Atomics.store(this.#words, HURRY, all ? 1 : 0);
   }
 
   /** Counts the kills. */

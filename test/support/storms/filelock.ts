@@ -1,10 +1,16 @@
 /** Storms over locks of files: flock(2), record and open file description locks, alone and shared, and lock files. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as filelock from '../../../src/filelock/index.js';
-import { newFile } from '../../filelock/support.js';
 import { temporaryFolder } from '../folder.js';
 import type { Asked, Opened, Primitive, Turn } from './primitive.js';
+
+function newFile(t: Pick<TestContext, 'after'>): string {
+  const path = join(temporaryFolder(t), 'file');
+  writeFileSync(path, '');
+  return path;
+}
 
 type Kind = typeof filelock.flock | typeof filelock.ofd | typeof filelock.record;
 

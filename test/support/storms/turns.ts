@@ -25,6 +25,9 @@ const LOSER_PATIENCE_MS = 50;
 /** How often a wait is given up, and after how long at most. */
 const GIVEN_UP = 0.1;
 const GIVEN_UP_MS = 3;
+/** Between two turns, at most. */
+const PAUSE_MS = 1;
+const LONG_PAUSE_MS = 60;
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 
 /** Takes turns until all are told to quit. */
@@ -135,6 +138,8 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
       seat.tenSince = epoch;
       who.tell();
     }
-    await passed(random() < 0.5 ? 0 : 1);
+    // Who has had its turns leaves the processor to who has not, and goes on all the same.
+    const hurries = taken < TEN || arena.hurry;
+    await passed(random() * (hurries ? PAUSE_MS : LONG_PAUSE_MS));
   }
 }
