@@ -1,5 +1,8 @@
 /** Storms over POSIX semaphores: those whose permits come back, and libc's, which lose them. */
 import * as sem from '../../../src/sem/index.js';
+import * as mmap from '../../../src/mmap/index.js';
+import { join } from 'node:path';
+import { temporaryFolder } from '../folder.js';
 import { newNamed, newRecovering } from '../../sem/support.js';
 import type { Opened, Primitive, Turn } from './primitive.js';
 
@@ -45,3 +48,16 @@ function plain(capacity: number): Primitive {
 
 export const plainOne = plain(1);
 export const plainThree = plain(3);
+
+/** One at a place in the memory of a file. */
+export const placedOne: Primitive = {
+  loses: true,
+  make(t) {
+    const place = join(temporaryFolder(t), 'memory');
+    const memory = mmap.createFile(place, { size: 4096 });
+    t.after(() => memory.close());
+    const semaphore = sem.create(memory, 0, { value: 1 });
+    return { place, ours: opened(semaphore), free: () => semaphore.value, giveBack: () => semaphore.release() };
+  },
+  open: (path) => opened(sem.open(mmap.file(path, { access: 'read-write' }), 0)),
+};
