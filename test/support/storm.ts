@@ -27,6 +27,8 @@ export interface StormOptions {
   who?: 'processes' | 'threads';
   /** In which form turns are asked for; either, at random, if omitted. */
   form?: Form;
+  /** Where those are killed; if omitted, every other one at random, and the others everywhere in turns. */
+  points?: readonly Point[];
 }
 
 /** Nobody may wait longer, while the machine goes on. */
@@ -82,8 +84,9 @@ class Storm {
   readonly #threads: boolean;
   readonly #form: Form;
   readonly #random = seeded(SEED);
-  readonly #running: Running[] = [];
+  readonly #running: (Running | undefined)[] = [];
   readonly #points: readonly Point[];
+  readonly #atRandom: boolean;
   #quits = false;
   #failure: Error | undefined;
   #ring: (() => void) | undefined;
@@ -96,6 +99,7 @@ class Storm {
 
   constructor(t: TestContext, name: string, primitive: Primitive, arena: Arena, file: string, options: StormOptions) {
     const { kills, who = 'processes', form = 'either' } = options;
+    const everywhere: readonly Point[] = primitive.shares === true ? [...EVERYBODYS, 'inside, sharing'] : EVERYBODYS;
     this.#t = t;
     this.#name = name;
     this.#primitive = primitive;
@@ -105,7 +109,8 @@ class Storm {
     this.#kills = kills;
     this.#threads = who === 'threads';
     this.#form = form;
-    this.#points = primitive.shares === true ? [...EVERYBODYS, 'inside, sharing'] : EVERYBODYS;
+    this.#points = options.points ?? everywhere;
+    this.#atRandom = options.points === undefined;
   }
 
   async run(): Promise<void> {
@@ -126,8 +131,8 @@ class Storm {
     } finally {
       clearInterval(looks);
       this.#quits = true;
-      for (const one of this.#running) one.kill();
-      await Promise.all(this.#running.map((one) => one.ended));
+      for (const one of this.#running) one?.kill();
+      await Promise.all(this.#running.map((one) => one?.ended));
       this.#report(now() - begun);
     }
   }
@@ -149,7 +154,7 @@ class Storm {
 
   #process(words: string[]): Running {
     const program = startFixture(this.#t, 'storm', words, {
-      stdio: ['ignore', 'pipe', 'pipe', ...(this.#made.fds ?? [])],
+      stdio: ['pipe', 'pipe', 'pipe', ...(this.#made.fds ?? [])],
     });
     void (async () => {
       try {
@@ -243,15 +248,15 @@ class Storm {
   // ---- killing
 
   async #killOne(kill: number): Promise<void> {
-    const atRandom = kill % 2 === 0;
+    const atRandom = this.#atRandom && kill % 2 === 0;
     this.#toldBefore = this.#arena.told;
     this.#arena.hurry = true;
     const index = atRandom ? await this.#anyone() : Math.floor(this.#random() * SEATS);
     const seat = this.#arena.seats[index] as Seat;
     const one = this.#running[index] as Running;
-    if (!atRandom) await this.#stopAt(seat, one, this.#points[(kill >> 1) % this.#points.length] as Point);
+    if (!atRandom) await this.#stopAt(seat, one, this.#points[this.#atPoints % this.#points.length] as Point);
     // From here on nothing may wait for it.
-    delete this.#running[index];
+    this.#running[index] = undefined;
     one.kill();
     await one.ended;
     this.#arena.hurry = false;
@@ -272,7 +277,7 @@ class Storm {
     const patience = this.#random() < 0.5 ? 0 : FOR_INSIDER;
     for (const end = now() + patience; now() < end; await nextTurn()) {
       const { insider } = this.#arena;
-      const inside = this.#running.findIndex((one) => one.id === insider);
+      const inside = this.#running.findIndex((one) => one?.id === insider);
       if (inside >= 0) return inside;
     }
     return any;
@@ -333,7 +338,7 @@ class Storm {
   async #end(): Promise<void> {
     this.#quits = true;
     this.#arena.quit = true;
-    const faults = await Promise.all(this.#running.map((one) => one.ended));
+    const faults = await Promise.all(this.#running.map((one) => one?.ended));
     assert.deepEqual(faults.filter(Boolean), []);
     const { seats, counted } = this.#arena;
     const changes = seats.reduce((sum, seat) => sum + seat.changes, 0);
