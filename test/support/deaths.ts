@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './folder.js';
 import { stateOf, until } from './proc.js';
@@ -32,10 +32,15 @@ const NOT_FREE_MS = 100;
 const EXEC = fileURLToPath(new URL('../../../test/fixtures/exec.c', import.meta.url));
 const DYING = fileURLToPath(new URL('../fixtures/dying.js', import.meta.url));
 
-/** Declares a test for each way to end. */
-export function deaths(what: string, name: string, table: Record<Ending, Fate>): void {
-  for (const [ending, fate] of Object.entries(table) as [Ending, Fate][]) {
-    test(`${what}: what a holder had who ${ending} ${fate}`, async (t) => {
+/** A test for each way to end: its sentence, and what it does. */
+export function deaths(
+  what: string,
+  name: string,
+  table: Partial<Record<Ending, Fate>>,
+): [sentence: string, run: (t: TestContext) => Promise<void>][] {
+  return (Object.entries(table) as [Ending, Fate][]).map(([ending, fate]) => [
+    `${what}: what a holder had who ${ending} ${fate}`,
+    async (t) => {
       const primitive = await primitiveOf(name);
       const made = primitive.make(t);
       const holder = await held(t, name, made, ending);
@@ -43,8 +48,8 @@ export function deaths(what: string, name: string, table: Record<Ending, Fate>):
       assertHeld(made);
       await END[ending](t, holder);
       await FATE[fate](primitive, made, holder);
-    });
-  }
+    },
+  ]);
 }
 
 // ---- who has it

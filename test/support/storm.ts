@@ -39,7 +39,7 @@ const MOST_WAIT_AT_ALL = 15_000_000;
 const PATIENCE = 60_000_000;
 const LOOK_MS = 20;
 /** For how long it is left to chance when somebody is killed, and how long somebody who is inside is looked for. */
-const AT_RANDOM = 60_000;
+const AT_RANDOM = 80_000;
 const FOR_INSIDER = 20_000;
 const TEN = 10;
 

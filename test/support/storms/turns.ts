@@ -27,7 +27,7 @@ const GIVEN_UP = 0.1;
 const GIVEN_UP_MS = 3;
 /** Between two turns, at most. */
 const PAUSE_MS = 1;
-const LONG_PAUSE_MS = 60;
+const LONG_PAUSE_MS = 100;
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 
 /** Takes turns until all are told to quit. */
