@@ -2,10 +2,12 @@
 import { describe, test } from 'node:test';
 import { storm } from '../support/storm.js';
 
-describe('10 of 8 that take turns are killed, and the others are alone each time, and soon', { concurrency: 2 }, () => {
+describe('8 take turns through 10 kills: alone each time, and nobody waits for longer than a second', {
+  concurrency: 2,
+}, () => {
   for (const kind of ['flock', 'ofd', 'record', 'lockFile']) {
-    test(`${kind}, in 8 processes`, (t) => storm(t, `filelock:${kind}`, { kills: 10 }));
+    test(`${kind}, 8 processes`, (t) => storm(t, `filelock:${kind}`, { kills: 10 }));
   }
 
-  test('ofd, in 8 threads', (t) => storm(t, 'filelock:ofd', { kills: 10, who: 'threads' }));
+  test('ofd, 8 threads', (t) => storm(t, 'filelock:ofd', { kills: 10, who: 'threads' }));
 });

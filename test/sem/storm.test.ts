@@ -2,7 +2,7 @@
 import { test } from 'node:test';
 import { storm } from '../support/storm.js';
 
-const SENTENCE = '10 of 8 processes that take turns are killed, and the others are alone each time, and soon';
+const SENTENCE = '8 processes take turns through 10 kills: alone each time, and nobody waits for longer than a second';
 
 test(`permits that come back: ${SENTENCE}`, (t) => storm(t, 'sem:recoveringOne', { kills: 10 }));
 

@@ -1,5 +1,5 @@
 import { test } from 'node:test';
 import { storm } from '../support/storm.js';
 
-test('eventfd: 100 of 8 processes that take turns by a semaphore are killed, and they are alone each time', (t) =>
+test('eventfd: 8 processes take turns through 100 kills, and are alone each time', (t) =>
   storm(t, 'eventfd:semaphore', { kills: 100 }));

@@ -84,18 +84,21 @@ function endIfThere(pid: number): void {
   }
 }
 
+/** Has a fixture that understands `exec LIBRARY` become sleep(1). */
+export async function executeAnother(t: Pick<TestContext, 'after'>, program: Program): Promise<void> {
+  const library = join(temporaryFolder(t), 'exec.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-Wall', '-Werror', '-o', library, EXEC]);
+  program.say(`exec ${library}`);
+  await until('it is another program', () => readFileSync(`/proc/${program.pid}/comm`, 'utf8') === 'sleep\n');
+}
+
 const END: Record<Ending, (t: TestContext, holder: Holder) => Promise<unknown>> = {
   'is killed': (_, { program }) => killed(program),
   async exits(_, { program }) {
     program.say('exit');
     assert.deepEqual(await program.ended, { code: 0, signal: null }, program.errors());
   },
-  async 'executes another program'(t, { program, pid }) {
-    const library = join(temporaryFolder(t), 'exec.so');
-    execFileSync('cc', ['-shared', '-fPIC', '-Wall', '-Werror', '-o', library, EXEC]);
-    program.say(`exec ${library}`);
-    await until('it is another program', () => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n');
-  },
+  'executes another program': (t, { program }) => executeAnother(t, program),
   async 'was a worker'(_, { program }) {
     program.say('terminate');
     assert.equal(await program.line(), 'terminated');

@@ -2,5 +2,5 @@
 import { test } from 'node:test';
 import { storm } from '../support/storm.js';
 
-test('a set with undo: 10 of 8 processes that take turns are killed, and the others are alone each time, and soon', (t) =>
+test('a set with undo: 8 processes take turns through 10 kills: alone each time, and nobody waits for longer than a second', (t) =>
   storm(t, 'set:undoOne', { kills: 10 }));
