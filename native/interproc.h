@@ -46,6 +46,7 @@ extern const ip_function ip_pages_functions[];
 extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
+extern const ip_function ip_robust_functions[];
 extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
 extern const ip_function ip_catch_functions[];
@@ -66,6 +67,7 @@ struct ip_job;
 struct ip_keeper;
 struct ip_timer;
 struct ip_held_semaphore;
+struct ip_robust;
 
 typedef struct ip_environment {
   struct ip_poller *poller;
@@ -77,6 +79,7 @@ typedef struct ip_environment {
   struct ip_keeper *keeper;     /* catch.c */
   struct ip_timer *timers;      /* timer.c */
   struct ip_held_semaphore *held_semaphores; /* semaphore.c */
+  struct ip_robust *robust;     /* robust.c */
   uint16_t held_signals[65];    /* how many scopes hold each, see signal.c */
 } ip_environment;
 
@@ -224,6 +227,10 @@ bool ip_was_cut(int slot);
 /* ---- semaphores that are held as locks (semaphore.c) ------------------------------------------ */
 
 void ip_semaphores_end(ip_environment *environment);
+
+/* ---- locks in shared memory that this thread has (robust.c) ------------------------------------ */
+
+void ip_robust_end(ip_environment *environment);
 
 /* ---- files that have record locks (filelock.c) ------------------------------------------------ */
 
