@@ -414,6 +414,7 @@ function lockContest(
 }
 
 const TAKES: Readonly<Record<string, LockCounts>> = {
+  mutex: { c: 20e6, sync: 5e6, awaited: 500e3 },
   sem: { c: 20e6, sync: 2e6, awaited: 500e3 },
   semset: { c: 500e3, sync: 300e3, awaited: 200e3 },
   flock: { c: 100e3, sync: 30e3, awaited: 30e3 },
@@ -421,6 +422,7 @@ const TAKES: Readonly<Record<string, LockCounts>> = {
 };
 
 const HAND_OVERS: Readonly<Record<string, LockCounts>> = {
+  mutex: { c: 60e3, sync: 50e3, awaited: 10e3 },
   sem: { c: 60e3, sync: 50e3, awaited: 10e3 },
   semset: { c: 60e3, sync: 50e3, awaited: 10e3 },
   flock: { c: 30e3, sync: 8e3, awaited: 5e3 },
@@ -428,8 +430,8 @@ const HAND_OVERS: Readonly<Record<string, LockCounts>> = {
 };
 
 /** What is asked of them; nothing of those that are not named. */
-const TAKE_TARGETS: Readonly<Record<string, Target>> = {};
-const HAND_OVER_TARGETS: Readonly<Record<string, Target>> = {};
+const TAKE_TARGETS: Readonly<Record<string, Target>> = { mutex: { must: 3, goal: 2 } };
+const HAND_OVER_TARGETS: Readonly<Record<string, Target>> = { mutex: { must: 2, goal: 1.5 } };
 
 const takes: Contest[] = Object.entries(TAKES).map(([mechanism, counts]) =>
   lockContest(mechanism, 'take', 'taken and given back, uncontended', 'one', counts, TAKE_TARGETS[mechanism] ?? null),
@@ -442,9 +444,16 @@ const handOvers: Contest[] = Object.entries(HAND_OVERS).map(([mechanism, counts]
 
 /** The same with two processors, where a wake-up crosses from one to the other, for those whose state is memory. */
 const handOversApart: Contest[] = Object.entries(HAND_OVERS)
-  .filter(([mechanism]) => mechanism === 'sem')
+  .filter(([mechanism]) => mechanism === 'mutex' || mechanism === 'sem')
   .map(([mechanism, counts]) =>
-    lockContest(mechanism, 'hand-over', 'handed over and back, two processors', 'any', counts, null),
+    lockContest(
+      mechanism,
+      'hand-over',
+      'handed over and back, two processors',
+      'any',
+      counts,
+      HAND_OVER_TARGETS[mechanism] ?? null,
+    ),
   );
 
 /** Against the package that Node users take for lock files: it has nothing that blocks, so ours is awaited, too. */

@@ -1,6 +1,7 @@
 /** The locks that take.ts and hand-over.ts measure, three of each kind, between processes; in C they are in bench/c/locks.h. */
 import { join } from 'node:path';
 import * as filelock from '../../src/filelock/index.js';
+import { Mutex } from '../../src/lock/index.js';
 import { anonymous, descriptor, type Mapping } from '../../src/mmap/index.js';
 import * as sem from '../../src/sem/index.js';
 import { semaphoreSet } from '../../src/sysv/index.js';
@@ -45,6 +46,17 @@ const inMemory: LockKind = {
   },
 };
 
+const mutexes: LockKind = {
+  make(memory) {
+    for (let which = 0; which < LOCKS; which++) Mutex.create(memory, which * APART).close();
+    return { told: '', remove: () => {} };
+  },
+  open(memory) {
+    const all = Array.from({ length: LOCKS }, (_, which) => Mutex.open(memory, which * APART));
+    return { take: (which) => all[which]!.lockSync(), awaited: (which) => all[which]!.lock() };
+  },
+};
+
 const set: LockKind = {
   make(_memory, _folder, value) {
     const made = semaphoreSet.create('private', { count: LOCKS, initial: value });
@@ -67,6 +79,7 @@ const files = (locks: (folder: string) => Locks): LockKind => ({
 
 /** Each kind, as it is named on the command line. */
 export const KINDS: Readonly<Record<string, LockKind>> = {
+  mutex: mutexes,
   sem: inMemory,
   semset: set,
   flock: files((folder) => {

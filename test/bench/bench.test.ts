@@ -80,7 +80,7 @@ test('every workload runs on our side, in C and as its peer, and the report has 
   assert.deepEqual(sides('shm'), ['c', 'interproc']);
   assert.deepEqual(sides('unix'), ['c', 'interproc', 'net']);
   assert.deepEqual(sides('layout'), ['Atomics', 'DataView', 'interproc']);
-  for (const mechanism of ['sem', 'semset', 'flock', 'ofd']) {
+  for (const mechanism of ['mutex', 'sem', 'semset', 'flock', 'ofd']) {
     assert.deepEqual(sides(mechanism), ['c', 'interproc', 'interproc, awaited'], mechanism);
   }
   assert.deepEqual(sides('lock-file'), ['interproc, awaited', 'proper-lockfile']);

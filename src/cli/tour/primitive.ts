@@ -11,7 +11,7 @@ export interface Turns {
   /** Lets the other process have it. */
   hand(): unknown;
   /** Lets go of everything. */
-  close?(): void;
+  close?(): unknown;
 }
 
 /** What both processes find. */

@@ -43,7 +43,7 @@ runProgram(async ([name = '', number = '', where = ''], job) => {
   const turns = await primitive.join(side, where, memory);
   await count.meet();
   const measured = side === 0 ? await lead(turns, count, job) : await follow(turns, count);
-  turns.close?.();
+  await turns.close?.();
   say({ turns: count.turns, fault: count.fault, peakMemoryBytes: peakMemoryBytes(), measured } satisfies Turned);
 });
 
