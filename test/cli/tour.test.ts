@@ -160,18 +160,20 @@ test('each primitive hands a turn over, which is verified and measured, and move
 });
 
 test('a turn that is taken without waiting makes each row of a primitive, and only that one, unverified', async (t) => {
-  for (const name of TURNS) {
-    const other = name === 'futex' ? 'eventfd' : 'futex';
-    const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`];
-    const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
-    const rows = rowsOf(outcome);
-    for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
-    assert.match(
-      rows.find((row) => row.name === name)!.error!,
-      /^the turns did not alternate: turn \d+ came where turn/,
-    );
-    assert.equal(outcome.code, 1);
-  }
+  await Promise.all(
+    [TURNS.slice(0, 8), TURNS.slice(8)].map(async (names) => {
+      for (const name of names) {
+        const other = name === 'futex' ? 'eventfd' : 'futex';
+        const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`];
+        const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
+        const rows = rowsOf(outcome);
+        for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
+        // Which of both notices first, and how, depends on who is quicker.
+        assert.match(rows.find((row) => row.name === name)!.error!, /^the turns did not alternate: /);
+        assert.equal(outcome.code, 1);
+      }
+    }),
+  );
 });
 
 test('one byte that changes on its way makes each row, and only that one, unverified', async (t) => {
