@@ -1,7 +1,7 @@
 /**
  * Two processes hand a turn to each other, as in bench/c/hand-over.c, which says how; a round trip is two hand-overs.
  *
- *   --mechanism mutex|sem|semset|flock|ofd|lock-file
+ *   --mechanism mutex|sem|semset|flock|ofd|lock-file|lock-file-stays
  *   --way sync|await   blocking the thread, as in C, or awaiting
  */
 import * as futex from '../../src/futex/index.js';

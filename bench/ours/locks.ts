@@ -77,6 +77,15 @@ const files = (locks: (folder: string) => Locks): LockKind => ({
   open: (_memory, told) => locks(told),
 });
 
+const lockFiles = (remove: boolean): LockKind =>
+  files((folder) => {
+    const paths = Array.from({ length: LOCKS }, (_, which) => join(folder, String(which)));
+    return {
+      take: (which) => filelock.lockFileSync(paths[which]!, { remove }),
+      awaited: (which) => filelock.lockFile(paths[which]!, { remove }),
+    };
+  });
+
 /** Each kind, as it is named on the command line. */
 export const KINDS: Readonly<Record<string, LockKind>> = {
   mutex: mutexes,
@@ -96,13 +105,9 @@ export const KINDS: Readonly<Record<string, LockKind>> = {
       awaited: (offset) => filelock.ofd.acquire(path, { offset, length: 1, create: true }),
     };
   }),
-  'lock-file': files((folder) => {
-    const paths = Array.from({ length: LOCKS }, (_, which) => join(folder, String(which)));
-    return {
-      take: (which) => filelock.lockFileSync(paths[which]!),
-      awaited: (which) => filelock.lockFile(paths[which]!),
-    };
-  }),
+  'lock-file': lockFiles(true),
+  // Both are lock files; this one is left where it is.
+  'lock-file-stays': lockFiles(false),
 };
 
 /** The kind of this name. */

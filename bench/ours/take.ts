@@ -1,7 +1,7 @@
 /**
  * A lock that nobody else wants, taken and given back again and again in one process; timed by groups, as in bench/c/take.c.
  *
- *   --mechanism mutex|sem|semset|flock|ofd|lock-file
+ *   --mechanism mutex|sem|semset|flock|ofd|lock-file|lock-file-stays
  *   --way sync|await
  */
 import { scratchDirectory } from '../support/pair.js';
