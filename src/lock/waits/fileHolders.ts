@@ -10,6 +10,8 @@ import { listProc, type Processes } from './processes.js';
 /** A descriptor of a process. */
 export interface Through {
   readonly pid: number;
+  /** A thread of it that lives. */
+  readonly tid: number;
   readonly fd: number;
 }
 
@@ -39,14 +41,13 @@ const wordsOf = ({ kind, place, shared, pid, offset, length }: PlacedLock): stri
 /** Through which descriptors the locks on these files are held, by their words. */
 function descriptorsOf(processes: Processes, places: ReadonlySet<string>): Map<string, Through[]> {
   const found = new Map<string, Through[]>();
-  for (const { pid } of processes.all()) {
-    const names = listProc(`/proc/${pid}/fdinfo`);
-    if (names === undefined) processes.couldNotRead(pid);
+  for (const { pid, through: tid } of processes.all()) {
+    const names = listProc(`/proc/${tid}/fdinfo`, processes.refusedBy(pid));
     for (const fd of names ?? []) {
-      for (const lock of locksThrough(fd, pid)) {
+      for (const lock of locksThrough(fd, tid)) {
         if (!places.has(lock.place)) continue;
         const words = wordsOf(lock);
-        found.set(words, [...(found.get(words) ?? []), { pid, fd: Number(fd) }]);
+        found.set(words, [...(found.get(words) ?? []), { pid, tid, fd: Number(fd) }]);
       }
     }
   }
@@ -94,9 +95,9 @@ export function having({ lock, count, through }: Alike, wanted: Wanted | undefin
 
 /** What a file is called, by one of these descriptors. */
 export function nameOf(place: string, descriptors: readonly Through[]): string {
-  for (const { pid, fd } of descriptors) {
+  for (const { tid, fd } of descriptors) {
     try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return readlinkSync(`/proc/${tid}/fd/${fd}`);
     } catch {
       // It was closed, or is not ours to see.
     }

@@ -55,7 +55,7 @@ function waitsOf(lines: readonly PlacedLock[], asleep: readonly Sleeper[], proce
 function edgesTo({ line, from, wanted }: Waiting, alike: Alike, processes: Processes): Found[] {
   const { lock, through } = alike;
   const { pids, together, certain } = having(alike, wanted);
-  const descriptors = wanted === undefined ? through : [...through, { pid: wanted.sleeper.pid, fd: wanted.fd }];
+  const descriptors = wanted === undefined ? through : [...through, { ...wanted.sleeper, fd: wanted.fd }];
   return pids.flatMap((pid) => {
     const to = processes.party(pid);
     if (to === undefined) return [];

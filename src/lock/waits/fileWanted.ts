@@ -31,8 +31,8 @@ function kindAsked({ call, args }: Sleeper): LockKind | undefined {
 }
 
 /** The `struct flock` that fcntl(2) was given. */
-function flockOf({ pid, args }: Sleeper): Pick<Wanted, 'shared' | 'range'> | undefined {
-  const view = memoryOf(pid, args[2] as bigint, FLOCK_BYTES);
+function flockOf({ tid, args }: Sleeper): Pick<Wanted, 'shared' | 'range'> | undefined {
+  const view = memoryOf(tid, args[2] as bigint, FLOCK_BYTES);
   if (view === undefined) return undefined;
   const start = view.getBigInt64(8, true);
   const size = view.getBigInt64(16, true);
@@ -45,9 +45,9 @@ function flockOf({ pid, args }: Sleeper): Pick<Wanted, 'shared' | 'range'> | und
 export function wantedBy(sleeper: Sleeper): Wanted | undefined {
   const kind = kindAsked(sleeper);
   if (kind === undefined) return undefined;
-  const { pid, args } = sleeper;
+  const { tid, args } = sleeper;
   const fd = Number(args[0]);
-  const place = placeSeen(fd, pid);
+  const place = placeSeen(fd, tid);
   if (place === undefined) return undefined;
   const common = { sleeper, fd, kind, place };
   if (kind === 'flock') {

@@ -52,9 +52,8 @@ export class Maps {
   #of(pid: number): readonly Region[] {
     const known = this.#regions.get(pid);
     if (known !== undefined) return known;
-    const text = readProc(`/proc/${pid}/maps`);
-    if (text === undefined) this.#processes.couldNotRead(pid);
-    const regions = parseMaps(text ?? '');
+    const { through = pid } = this.#processes.get(pid) ?? {};
+    const regions = parseMaps(readProc(`/proc/${through}/maps`, this.#processes.refusedBy(pid)) ?? '');
     this.#regions.set(pid, regions);
     return regions;
   }

@@ -10,6 +10,8 @@ export interface Process {
   readonly state: string;
   readonly threads: number;
   readonly startTime: number;
+  /** One of its threads that lives, by whose number it is looked into: where the first thread has ended, /proc/PID shows nothing. */
+  readonly through: number;
   /** Whether it is a thread of the kernel, which takes none of these locks. */
   readonly isKernel: boolean;
 }
@@ -20,22 +22,23 @@ const THREADS = 17;
 const START_TIME = 19;
 const PF_KTHREAD = 0x0020_0000;
 
-/** A file of /proc; `undefined` if it cannot be read: what it is about is gone, or not ours to see. */
-export function readProc(path: string): string | undefined {
+function orNothing<T>(read: () => T, refused: () => void): T | undefined {
   try {
-    return readFileSync(path, 'latin1');
-  } catch {
+    return read();
+  } catch (why) {
+    if (['EACCES', 'EPERM'].includes((why as { code?: string }).code ?? '')) refused();
     return undefined;
   }
 }
 
+/** A file of /proc; `undefined` if it cannot be read: what it is about is gone, or not ours to see, which `refused` is told. */
+export function readProc(path: string, refused = (): void => {}): string | undefined {
+  return orNothing(() => readFileSync(path, 'latin1'), refused);
+}
+
 /** The names in a folder of /proc; `undefined` likewise. */
-export function listProc(path: string): string[] | undefined {
-  try {
-    return readdirSync(path);
-  } catch {
-    return undefined;
-  }
+export function listProc(path: string, refused = (): void => {}): string[] | undefined {
+  return orNothing(() => readdirSync(path), refused);
 }
 
 /** A process by what /proc/PID/stat says; `undefined` for what is no such line. */
@@ -50,8 +53,18 @@ export function parseStat(pid: number, stat: string): Process | undefined {
     state: fields[0] as string,
     threads: Number(fields[THREADS]),
     startTime,
+    through: pid,
     isKernel: (Number(fields[FLAGS]) & PF_KTHREAD) !== 0,
   };
+}
+
+/** A process whose first thread has ended: `undefined` if all have. */
+function withoutFirst(process: Process): Process | undefined {
+  for (const name of listProc(`/proc/${process.pid}/task`) ?? []) {
+    const { state = 'X' } = parseStat(Number(name), readProc(`/proc/${name}/stat`) ?? '') ?? {};
+    if (state !== 'Z' && state !== 'X') return { ...process, state, through: Number(name) };
+  }
+  return undefined;
 }
 
 const isStopped = ({ state }: Process): boolean => state === 'T' || state === 't';
@@ -76,8 +89,7 @@ export class Processes {
     if (!this.#known.has(pid)) {
       const found = parseStat(pid, readProc(`/proc/${pid}/stat`) ?? '');
       // The first thread of a process may end before the others: that is no end of the process.
-      const ended = found?.state === 'X' || (found?.state === 'Z' && found.threads <= 1);
-      this.#known.set(pid, ended ? undefined : found);
+      this.#known.set(pid, found?.state === 'Z' || found?.state === 'X' ? withoutFirst(found) : found);
     }
     return this.#known.get(pid);
   }
@@ -110,9 +122,9 @@ export class Processes {
     return command;
   }
 
-  /** Notes that a process could not be looked into, if it is there. */
-  couldNotRead(pid: number): void {
-    if (this.get(pid) !== undefined) this.#unreadable.add(pid);
+  /** What notes that a process may not be looked into. */
+  refusedBy(pid: number): () => void {
+    return () => this.#unreadable.add(pid);
   }
 
   get unreadable(): number[] {

@@ -29,9 +29,9 @@ export function firstImpossible(operations: readonly Operation[], values: readon
   });
 }
 
-function operationsOf({ pid, args }: Sleeper): Operation[] {
+function operationsOf({ tid, args }: Sleeper): Operation[] {
   const count = Math.min(Number(args[2]), MOST_OPERATIONS);
-  const bytes = memoryOf(pid, args[1] as bigint, SEMBUF_BYTES * count);
+  const bytes = memoryOf(tid, args[1] as bigint, SEMBUF_BYTES * count);
   if (bytes === undefined) return [];
   return Array.from({ length: count }, (_, place) => ({
     index: bytes.getUint16(SEMBUF_BYTES * place, true),
@@ -40,9 +40,9 @@ function operationsOf({ pid, args }: Sleeper): Operation[] {
 }
 
 /** Sets have numbers of their own in each namespace. */
-function isOurNamespace(pid: number): boolean {
+function isOurNamespace(tid: number): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/ns/ipc`) === readlinkSync('/proc/self/ns/ipc');
+    return readlinkSync(`/proc/${tid}/ns/ipc`) === readlinkSync('/proc/self/ns/ipc');
   } catch {
     return false;
   }
@@ -65,7 +65,7 @@ function lookAt(id: number, operations: readonly Operation[]): { name: string; b
 function edgesOf(sleeper: Sleeper, processes: Processes): Found[] {
   const { pid, tid, behalf, args, switches } = sleeper;
   const id = Number(args[0]);
-  if (sleeper.call !== 'semop' || !isOurNamespace(pid)) return [];
+  if (sleeper.call !== 'semop' || !isOurNamespace(tid)) return [];
   const found = lookAt(id, operationsOf(sleeper));
   if (found === undefined || found.last === pid) return [];
   const from = processes.party(pid, behalf);

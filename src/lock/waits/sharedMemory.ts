@@ -26,14 +26,14 @@ const PTHREAD_MUTEX_BYTES = 40;
 const MOST_SEATS = 1 << 16;
 
 /** Where the words are on which a thread sleeps, and for which processes wake each other. */
-function wordsOf({ pid, call, args }: Sleeper): bigint[] {
+function wordsOf({ tid, call, args }: Sleeper): bigint[] {
   if (call === 'futex') {
     const operation = Number(args[1]) & ~FUTEX_CLOCK_REALTIME;
     return (operation & FUTEX_PRIVATE_FLAG) === 0 && WAITS.includes(operation) ? [args[0] as bigint] : [];
   }
   if (call !== 'futex_waitv') return [];
   const count = Math.min(Number(args[1]), MOST_WORDS);
-  const waiters = memoryOf(pid, args[0] as bigint, WAITV_BYTES * count);
+  const waiters = memoryOf(tid, args[0] as bigint, WAITV_BYTES * count);
   if (waiters === undefined) return [];
   return Array.from({ length: count }, (_, index) => waiters.getBigUint64(WAITV_BYTES * index + 8, true));
 }
@@ -56,7 +56,7 @@ const objectAt = ({ name, offset }: Place): string => `${name}, at ${offset}`;
 function mutexEdges(address: bigint, waiting: Waiting): Found[] {
   const { sleeper, processes, maps } = waiting;
   const { pid, tid, behalf, switches } = sleeper;
-  const bytes = memoryOf(pid, address, MUTEX_BYTES) ?? memoryOf(pid, address, PTHREAD_MUTEX_BYTES);
+  const bytes = memoryOf(tid, address, MUTEX_BYTES) ?? memoryOf(tid, address, PTHREAD_MUTEX_BYTES);
   const held = bytes === undefined ? undefined : readMutex(bytes);
   const place = maps.placeAt(pid, address);
   if (held === undefined || !held.hasWaiters || place === undefined) return [];
@@ -84,16 +84,16 @@ interface Seated {
 }
 
 /** The table that has this word as the `wake` of a seat; `undefined` if there is none. */
-function seatedAt(address: bigint, { sleeper: { pid }, maps }: Waiting): Seated | undefined {
-  const own = memoryOf(pid, address - BigInt(SEAT_WAKE), SEAT_BYTES);
+function seatedAt(address: bigint, { sleeper: { pid, tid }, maps }: Waiting): Seated | undefined {
+  const own = memoryOf(tid, address - BigInt(SEAT_WAKE), SEAT_BYTES);
   const index = own?.getUint32(SEAT_INDEX, true);
   if (index === undefined || index >= MOST_SEATS) return undefined;
   const start = address - BigInt(beforeWake(index));
   if (start < 0n) return undefined;
-  const head = memoryOf(pid, start, HEADER_BYTES);
+  const head = memoryOf(tid, start, HEADER_BYTES);
   const count = head === undefined ? undefined : seatsOf(head);
   if (count === undefined || count > MOST_SEATS || index >= count) return undefined;
-  const bytes = memoryOf(pid, start, HEADER_BYTES + SEAT_BYTES * count);
+  const bytes = memoryOf(tid, start, HEADER_BYTES + SEAT_BYTES * count);
   const table = bytes === undefined ? undefined : readTable(bytes);
   const seat = table?.seats.find((one) => one.index === index);
   const place = maps.placeAt(pid, start);

@@ -59,12 +59,8 @@ function sleeperIn(pid: number, tid: number, line: string): Sleeper | undefined 
 
 function sleepersOf({ pid }: Process, processes: Processes): Sleeper[] {
   return (listProc(`/proc/${pid}/task`) ?? []).flatMap((name) => {
-    const line = readProc(`/proc/${pid}/task/${name}/syscall`);
-    if (line === undefined) {
-      if (listProc(`/proc/${pid}/task/${name}`) !== undefined) processes.couldNotRead(pid);
-      return [];
-    }
-    return sleeperIn(pid, Number(name), line) ?? [];
+    const line = readProc(`/proc/${pid}/task/${name}/syscall`, processes.refusedBy(pid));
+    return line === undefined ? [] : (sleeperIn(pid, Number(name), line) ?? []);
   });
 }
 
