@@ -452,8 +452,133 @@ static napi_value robust_wait(napi_env env, napi_callback_info info) {
   return ip_result(env, result);
 }
 
+/* ---- sleeping at a seat of a table, on whatever thread ------------------------------------------- */
+
+/* futex_waitv(2), Linux 5.16; the headers of the C library may be older. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define WORD_IS_32_BITS 2
+#define MOST_WORDS 128
+
+typedef struct {
+  uint64_t expected;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+} waited_word;
+
+/* Until the first word is not `expected`, somebody is found dead in one of the others, or so long. 0: look; -ETIMEDOUT: nothing has
+   happened; -EINTR. The second word is the door, which changes all the time: it is only looked at. The rest are the lives of those who are in
+   the way: each tells one sleeper of a death, and the others see it when they look again. */
+static int sleep_at_seat(_Atomic uint32_t *const *words, uint32_t count, uint32_t expected, int64_t nanoseconds) {
+  waited_word waited[MOST_WORDS];
+  uint32_t of = 0;
+  for (uint32_t index = 0; index < count; index++) {
+    uint32_t seen = atomic_load(words[index]);
+    if (index == 0) {
+      if (seen != expected) return 0;
+    } else if (index == 1) {
+      if ((seen & FUTEX_OWNER_DIED) != 0) return 0;
+      continue;
+    } else {
+      while ((seen & FUTEX_TID_MASK) != 0 && (seen & FUTEX_WAITERS) == 0 &&
+             !atomic_compare_exchange_weak(words[index], &seen, seen | FUTEX_WAITERS)) { /* [announce] */
+      }
+      if ((seen & FUTEX_OWNER_DIED) != 0) return 0;
+      if ((seen & FUTEX_TID_MASK) != 0) seen |= FUTEX_WAITERS;
+    }
+    waited[of++] = (waited_word){.expected = seen, .address = (uintptr_t)words[index], .flags = WORD_IS_32_BITS};
+  }
+  struct timespec timeout = at_most(nanoseconds), until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += timeout.tv_nsec;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  if (of > 1 && getenv("INTERPROC_NO_FUTEX_WAITV") == NULL) {
+    if (syscall(SYS_futex_waitv, waited, of, 0, &until, CLOCK_MONOTONIC) >= 0) return 0; /* [sleep] */
+    /* Another word than that of the seat may have changed, which means nothing yet. */
+    if (errno == EAGAIN) return atomic_load(words[0]) == expected ? -ETIMEDOUT : 0;
+    if (errno != ENOSYS) return -errno;
+  }
+  if (syscall(SYS_futex, words[0], FUTEX_WAIT, expected, &timeout, NULL, 0) == 0) return 0;
+  return errno == EAGAIN ? 0 : -errno;
+}
+
+typedef struct {
+  ip_call call;
+  ip_mapping *held;
+  uint32_t expected;
+  uint32_t count;
+  _Atomic uint32_t *words[MOST_WORDS];
+} blocked_seat;
+
+/* It looks again after a quarter of a second, whatever it was that nobody told. */
+static int64_t run_seat(ip_call *call) {
+  blocked_seat *wait = (blocked_seat *)call;
+  int result = sleep_at_seat(wait->words, wait->count, wait->expected, LOOK_AGAIN_NS);
+  return result == -ETIMEDOUT ? 0 : result;
+}
+
+static void release_seat(ip_call *call) { ip_mapping_release(((blocked_seat *)call)->held); }
+
+/* The words at an offset and at more offsets, of which as many are taken as can be waited for; 0 if one lies outside. The mapping is held. */
+static uint32_t words_of(napi_env env, napi_value mapping, napi_value first, napi_value others, _Atomic uint32_t **words, ip_mapping **held) {
+  size_t count = 0;
+  const double *offsets = ip_array(env, others, napi_float64_array, 0, &count);
+  uint32_t *word = ip_mapping_word(env, mapping, first, held);
+  if (word == NULL) return 0;
+  words[0] = (_Atomic uint32_t *)(void *)word;
+  uint32_t taken = 1;
+  for (size_t index = 0; index < count && taken < MOST_WORDS; index++) {
+    napi_value offset;
+    ip_mapping *again;
+    napi_create_double(env, offsets[index], &offset);
+    word = ip_mapping_word(env, mapping, offset, &again);
+    if (word == NULL) {
+      ip_mapping_release(*held);
+      return 0;
+    }
+    ip_mapping_release(again);
+    words[taken++] = (_Atomic uint32_t *)(void *)word;
+  }
+  return taken;
+}
+
+/* seatWait(mapping, wake offset, expected, watched offsets as Float64Array, milliseconds): once, at most so long and a quarter of a second. */
+static napi_value robust_seat_wait(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  ip_mapping *held;
+  _Atomic uint32_t *words[MOST_WORDS];
+  uint32_t count = words_of(env, args[0], args[1], args[3], words, &held);
+  if (count == 0) return ip_result(env, -EFAULT);
+  double milliseconds = 0;
+  napi_get_value_double(env, args[4], &milliseconds);
+  struct timespec limit = ip_timespec(milliseconds < 1000 ? milliseconds : 1000);
+  int result = sleep_at_seat(words, count, ip_uint32(env, args[2]), (int64_t)limit.tv_sec * 1000000000 + limit.tv_nsec);
+  ip_mapping_release(held);
+  return ip_result(env, result);
+}
+
+/* blockingSeatWait(token, mapping, wake offset, expected, watched offsets as Float64Array): on a thread, for as long as it takes. */
+static napi_value robust_blocking_seat_wait(napi_env env, napi_callback_info info) {
+  IP_ARGUMENTS(5);
+  blocked_seat *wait = calloc(1, sizeof *wait);
+  if (wait == NULL) return ip_result(env, -ENOMEM);
+  wait->count = words_of(env, args[1], args[2], args[4], wait->words, &wait->held);
+  if (wait->count == 0) {
+    free(wait);
+    return ip_result(env, -EFAULT);
+  }
+  wait->expected = ip_uint32(env, args[3]);
+  wait->call = (ip_call){.run = run_seat, .release = release_seat};
+  return ip_block(env, args[0], &wait->call);
+}
+
 const ip_function ip_robust_functions[] = {{"lockBind", robust_bind},
                                            {"lockFormat", robust_format},
                                            {"lockWait", robust_wait},
                                            {"blockingLockWait", robust_blocking_wait},
+                                           {"seatWait", robust_seat_wait},
+                                           {"blockingSeatWait", robust_blocking_seat_wait},
                                            {NULL, NULL}};

@@ -10,6 +10,7 @@ export * as fifo from './fifo/index.js';
 export * as filelock from './filelock/index.js';
 export * as futex from './futex/index.js';
 export * as layout from './layout/index.js';
+export * as lock from './lock/index.js';
 export * as mmap from './mmap/index.js';
 export * as mq from './mq/index.js';
 export * as pipe from './pipe/index.js';

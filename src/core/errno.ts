@@ -135,3 +135,5 @@ export const ENOTCONN = 107;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const ECANCELED = 125;
+export const EOWNERDEAD = 130;
+export const ENOTRECOVERABLE = 131;

@@ -61,6 +61,16 @@ export interface MappingInit {
   what?: string;
 }
 
+/** Something in a mapping's memory that the kernel, or another thread, knows by its address. @internal */
+export interface Resident {
+  /** Throws while the memory may not go. */
+  checkLeaving(): void;
+  close(): void;
+}
+
+/** Mappings that something lives in. */
+const inhabited = new Set<Mapping>();
+
 interface Views {
   readonly buffer: ArrayBuffer;
   readonly bytes: Uint8Array;
@@ -96,6 +106,7 @@ export class Mapping extends Handle {
   #views: Views | undefined;
   readonly #faults = caughtFaults();
   #seen: number;
+  readonly #residents = new Set<Resident>();
 
   /** @internal */
   constructor(mapping: NativeMapping, byteLength: number, { access, subject = {}, what = 'the mapping' }: MappingInit) {
@@ -416,6 +427,31 @@ export class Mapping extends Handle {
   handle(): MappingHandle {
     this.use();
     return { id: native().mappingId(this.#native), byteLength: this.#byteLength, access: this.access };
+  }
+
+  /** Something lives in this memory, which is not collected until that has ended. @internal */
+  admit(resident: Resident): void {
+    this.#residents.add(resident);
+    inhabited.add(this);
+  }
+
+  /** @internal */
+  dismiss(resident: Resident): void {
+    this.#residents.delete(resident);
+    if (this.#residents.size === 0) inhabited.delete(this);
+  }
+
+  /**
+   * Detaches the buffer and unmaps the memory. Locks in it are closed before.
+   *
+   * @throws Error ERR_INTERPROC_LOCKED while this thread has one of the locks in it
+   */
+  override close(): void {
+    if (!this.closed) {
+      for (const resident of this.#residents) resident.checkLeaving();
+      for (const resident of [...this.#residents]) resident.close();
+    }
+    super.close();
   }
 
   /** For calls that work on a word of it. @internal */

@@ -295,6 +295,33 @@ interface MemoryCalls {
   futexWait(mapping: NativeMapping, offset: number, expected: number, timeoutMs: number): Result;
 }
 
+/** A robust mutex, bound for this thread of JavaScript. `undefined` is success, all else `-errno`. */
+export interface BoundLock {
+  /** -EBUSY; -EDEADLK if this thread has it; -EOWNERDEAD, and it is taken; -ENOTRECOVERABLE; -EBADF after `unbind`. */
+  take(): Result | undefined;
+  /** The same, for one who has slept: FUTEX_WAITERS stays, since others may sleep. */
+  takeAfterSleep(): Result | undefined;
+  /** -EPERM if it is not held; -EFAULT if its word was overwritten. */
+  give(): Result | undefined;
+  /** -EINVAL if its last owner was not found dead. */
+  consistent(): Result | undefined;
+  /** Fills in process and thread of whom `take` has found dead, 0 for what is not known. */
+  died(numbers: Uint32Array): Result | undefined;
+  /** -EBUSY while it is held. */
+  unbind(): Result | undefined;
+}
+
+interface RobustCalls {
+  /** -ENOTSUP where the C library has no such list. */
+  lockBind(mapping: NativeMapping, offset: number, recorded: boolean): BoundLock | Result;
+  /** -EEXIST, -EAGAIN if something else is there. */
+  lockFormat(mapping: NativeMapping, offset: number, image: Uint8Array, magic: number): Result;
+  /** Sleeps once, a quarter of a second at most: 0 look again, -ETIMEDOUT, -EINTR. */
+  lockWait(mapping: NativeMapping, offset: number, timeoutMs: number): Result;
+  /** The same for a seat of a table: until its wake word is not `expected`, or one of these words tells of a death. */
+  seatWait(mapping: NativeMapping, wake: number, expected: number, watched: Float64Array, timeoutMs: number): Result;
+}
+
 interface EventfdCalls {
   eventfd(initial: number, flags: number): Result;
   eventfdWrite(fd: number, value: bigint): Result;
@@ -455,6 +482,16 @@ interface WaitingCalls {
     offsets: Float64Array,
     expected: Uint32Array,
   ): Result;
+  /** Until the robust mutex there may be had. */
+  blockingLockWait(token: number, mapping: NativeMapping, offset: number): Result;
+  /** `seatWait` on a thread, for as long as it takes. */
+  blockingSeatWait(
+    token: number,
+    mapping: NativeMapping,
+    wake: number,
+    expected: number,
+    watched: Float64Array,
+  ): Result;
   blockingMsgsnd(token: number): Result;
   /** -E2BIG once there is such a message, which stays, or the number of an empty one (`msgTaken`). */
   blockingMsgrcv(token: number, id: number, type: number | bigint, flags: number): Result;
@@ -476,6 +513,7 @@ export interface Native
     PosixSemaphoreCalls,
     SegmentCalls,
     MemoryCalls,
+    RobustCalls,
     EventfdCalls,
     SignalCalls,
     CatchCalls,
