@@ -22,10 +22,11 @@ export interface PlacedLock extends KernelLock {
   readonly place: string;
 }
 
+const NO_PLACE = '<none>:0';
 const KINDS: Record<string, LockKind> = { FLOCK: 'flock', POSIX: 'record', OFDLCK: 'ofd', LEASE: 'lease' };
 
 /** `1: -> POSIX  ADVISORY  WRITE 4711 08:01:131073 0 EOF`, with an arrow where it is waited for. */
-const LINE = /^\d+: *(-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+) +(\d+) +(\d+|EOF)/;
+const LINE = /^\d+: *(-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+|<none>:0) +(\d+) +(\d+|EOF)/;
 
 function parse(line: string): PlacedLock | undefined {
   const [, arrow, type, state, mode, pid, place, first, last] = LINE.exec(line.trim()) ?? [];
@@ -56,9 +57,16 @@ function read(path: string): string {
  * not shown.
  */
 export function allLocks(): PlacedLock[] {
+  let held: PlacedLock | undefined;
   return read('/proc/locks')
     .split('\n')
-    .flatMap((line) => parse(line) ?? []);
+    .flatMap((line) => {
+      const found = parse(line);
+      if (found === undefined) return [];
+      if (!found.waiting) held = found;
+      // Who waits follows the one he waits for, and who waits for a lease has no file of his own yet.
+      return found.place === NO_PLACE ? { ...found, place: held?.place ?? NO_PLACE } : found;
+    });
 }
 
 /** The locks that were taken through the open file behind a descriptor, whoever shares it. */
