@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
+import { circlesIn } from '../../src/lock/waits/cycles.js';
+import type { Found } from '../../src/lock/waits/found.js';
 import { type Edge, waits } from '../../src/lock/waits/index.js';
+import { look, seenAgain } from '../../src/lock/waits/look.js';
 import { stateOf, until } from '../support/proc.js';
 import { killed, type Program } from '../support/program.js';
 import { peer } from '../support/skips.js';
-import { among, deadlockOf, short, type Short, Stage, told, untilEdges, untilTold } from './waitsSupport.js';
+import { among, deadlockOf, short, type Short, Stage, told, untilEdges } from './waitsSupport.js';
 
 /** Each has its own and wants that of the next, the last that of the first; each is named by its kind. */
 async function circle(t: TestContext, kinds: readonly string[]): Promise<Program[]> {
@@ -128,17 +131,20 @@ test('a wait that is about to end is an edge and no deadlock', async (t) => {
 test('those who have one lock at a time, and wait for each other in turn, are never a deadlock', async (t) => {
   if (!peer(t, 'cc')) return;
   const stage = new Stage(t);
-  const [first, second] = [stage.file('first'), stage.file('second')];
+  const [file, mutex] = [stage.file('file'), stage.file('mutex')];
+  await stage.having(`init ${mutex} 0`);
   const peers = [1, 2, 3].map(() => stage.peer());
-  for (const one of peers) one.say(`turns ${first} ${second}`);
-  let seen = 0;
-  await untilTold('one look has shown what seems to be a circle, ten times', (all) => {
-    const { edges, deadlocks } = among(all, ...peers);
-    assert.deepEqual(deadlocks, []);
-    const isCircle = edges.some((one) => edges.some((two) => one.from.pid === two.to.pid && one.to.pid === two.from.pid));
-    seen += isCircle ? 1 : 0;
-    return seen === 10;
-  });
+  for (const one of peers) one.say(`turns ${file} ${mutex}`);
+  const pids = peers.map(({ pid }) => pid);
+  const circles = (found: readonly Found[]): Found[][] =>
+    circlesIn(found, () => 1).filter((circle) => circle.every(({ edge }) => pids.includes(edge.from.pid)));
+  let before = look();
+  for (let seeming = 0; seeming < 5; ) {
+    const now = look();
+    if (circles(now.found).length > 0) seeming++;
+    assert.deepEqual(circles(seenAgain(now.found, before)), []);
+    before = now;
+  }
   await Promise.all(peers.map((one) => killed(one)));
 });
 
