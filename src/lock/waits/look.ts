@@ -1,4 +1,4 @@
-/** One look at everything: all edges that are to be seen. It takes a few milliseconds, in which others go on. */
+/** One look: all edges that are to be seen. It takes some milliseconds, in which others go on. */
 import { fileLockEdges } from './fileLocks.js';
 import type { Found } from './found.js';
 import { Maps } from './maps.js';
@@ -13,9 +13,9 @@ export interface Look {
   readonly found: readonly Found[];
 }
 
-/** Looks. */
-export function look(): Look {
-  const processes = new Processes();
+/** Looks at everybody, or at these processes only: what they wait for, and which of them has it. */
+export function look(only?: readonly number[]): Look {
+  const processes = new Processes(only);
   const asleep = sleepers(processes);
   const found = [
     ...fileLockEdges(processes, asleep),
@@ -25,11 +25,9 @@ export function look(): Look {
   return { processes, found };
 }
 
-/** Those of the edges that another look has found unchanged: the same wait for the same, without a moment in between in which it was over. */
-export function seenAgain(edges: readonly Found[], { found }: Look): Found[] {
-  const before = new Map(found.map((one) => [one.key, one]));
-  return edges.filter((one) => {
-    const other = before.get(one.key);
-    return other !== undefined && other.stamp === one.stamp;
-  });
+/** Whether two looks have found all of these waits, and nobody has run in between who waits in one of them. Then all have stood at one moment. */
+export function standsIn(circle: readonly Found[], one: Look, other: Look): boolean {
+  const before = new Map(one.found.map(({ key, stamp }) => [key, stamp]));
+  const after = new Map(other.found.map(({ key, stamp }) => [key, stamp]));
+  return circle.every(({ key }) => before.has(key) && after.has(key) && before.get(key) === after.get(key));
 }

@@ -75,13 +75,17 @@ export class Processes {
   readonly #commands = new Map<number, string>();
   readonly #groups = new Map<number, number | undefined>();
   readonly #unreadable = new Set<number>();
+  readonly #only: readonly number[] | undefined;
 
-  /** All that are there and are programs. */
+  /** @param only those to look at; all if omitted */
+  constructor(only?: readonly number[]) {
+    this.#only = only;
+  }
+
+  /** Those to look at that are there and are programs. */
   all(): Process[] {
-    return (listProc('/proc') ?? [])
-      .filter((name) => /^\d+$/.test(name))
-      .flatMap((name) => this.get(Number(name)) ?? [])
-      .filter(({ isKernel }) => !isKernel);
+    const pids = this.#only ?? (listProc('/proc') ?? []).filter((name) => /^\d+$/.test(name)).map(Number);
+    return pids.flatMap((pid) => this.get(pid) ?? []).filter(({ isKernel }) => !isKernel);
   }
 
   /** A process; `undefined` if there is none, or only what is left of one that has ended. */

@@ -2,10 +2,11 @@
  * Who waits for whom because of locks in shared memory: threads that sleep on a word by futex(2), and what stands there. A robust mutex has the thread of its
  * owner in its word, which the kernel takes out when that thread ends; a table of ours says who has what.
  */
+import { MUTEX_BYTES, SEAT_BYTES, SEAT_INDEX, SEAT_WAKE, TABLE_BYTES } from '../layout.js';
 import type { Found } from './found.js';
-import { type Maps, type Place } from './maps.js';
+import type { Maps, Place } from './maps.js';
 import { memoryOf } from './memory.js';
-import { HEADER_BYTES, MUTEX_BYTES, readMutex, SEAT_BYTES, SEAT_INDEX, SEAT_WAKE } from './objects.js';
+import { readMutex } from './objects.js';
 import type { Process, Processes } from './processes.js';
 import type { Sleeper } from './sleepers.js';
 import { beforeWake, type Blocker, blockersOf, modeOf, readTable, type Seat, seatsOf, type Table } from './table.js';
@@ -90,10 +91,10 @@ function seatedAt(address: bigint, { sleeper: { pid, tid }, maps }: Waiting): Se
   if (index === undefined || index >= MOST_SEATS) return undefined;
   const start = address - BigInt(beforeWake(index));
   if (start < 0n) return undefined;
-  const head = memoryOf(tid, start, HEADER_BYTES);
+  const head = memoryOf(tid, start, TABLE_BYTES);
   const count = head === undefined ? undefined : seatsOf(head);
   if (count === undefined || count > MOST_SEATS || index >= count) return undefined;
-  const bytes = memoryOf(tid, start, HEADER_BYTES + SEAT_BYTES * count);
+  const bytes = memoryOf(tid, start, TABLE_BYTES + SEAT_BYTES * count);
   const table = bytes === undefined ? undefined : readTable(bytes);
   const seat = table?.seats.find((one) => one.index === index);
   const place = maps.placeAt(pid, start);

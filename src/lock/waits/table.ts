@@ -3,14 +3,9 @@
  * its owner has and wants. So who is in the way is a question about bytes.
  */
 import {
-  BARRIER_ARRIVED,
-  HEADER_BYTES,
-  LOCK_MAGIC,
-  MAGIC,
   OBJECTS,
   OWN,
   OWNER_DIED,
-  RWLOCK,
   SEAT_BYTES,
   SEAT_CLAIM,
   SEAT_INDEX,
@@ -18,10 +13,11 @@ import {
   SEAT_TICKET,
   SEAT_WAKE,
   SEATS,
-  SEMAPHORE,
+  TABLE_BYTES,
   TID_MASK,
   WHAT,
-} from './objects.js';
+} from '../layout.js';
+import { BARRIER, isOurs, RWLOCK, SEMAPHORE } from './objects.js';
 
 /** Which table it is. */
 export type TableKind = 'rwlock' | 'semaphore' | 'barrier';
@@ -58,21 +54,20 @@ const KINDS: Record<number, TableKind> = {
 };
 
 /** How far before the `wake` word of a seat with this number its table begins. */
-export const beforeWake = (index: number): number => HEADER_BYTES + SEAT_BYTES * index + SEAT_WAKE;
+export const beforeWake = (index: number): number => TABLE_BYTES + SEAT_BYTES * index + SEAT_WAKE;
 
 /** Of the head of a table: how many seats it has; `undefined` if it is none. */
 export function seatsOf(head: DataView): number | undefined {
-  const isTable = head.getUint32(MAGIC, true) === LOCK_MAGIC && KINDS[head.getUint32(WHAT, true) & 0xff] !== undefined;
-  return isTable ? head.getUint32(SEATS, true) : undefined;
+  return isOurs(head) && KINDS[head.getUint32(WHAT, true) & 0xff] !== undefined ? head.getUint32(SEATS, true) : undefined;
 }
 
 /** A table with all its seats; `undefined` if it is none that tells who waits for whom. Seats of the dead are nobody's. */
 export function readTable(bytes: DataView): Table | undefined {
-  const count = bytes.byteLength < HEADER_BYTES ? undefined : seatsOf(bytes);
-  if (count === undefined || bytes.byteLength < HEADER_BYTES + SEAT_BYTES * count) return undefined;
+  const count = bytes.byteLength < TABLE_BYTES ? undefined : seatsOf(bytes);
+  if (count === undefined || bytes.byteLength < TABLE_BYTES + SEAT_BYTES * count) return undefined;
   const seats: Seat[] = [];
   for (let index = 0; index < count; index++) {
-    const at = HEADER_BYTES + SEAT_BYTES * index;
+    const at = TABLE_BYTES + SEAT_BYTES * index;
     const life = bytes.getUint32(at, true);
     const claim = bytes.getUint32(at + SEAT_CLAIM, true);
     if ((life & TID_MASK) === 0 || (life & OWNER_DIED) !== 0) continue;
@@ -119,7 +114,7 @@ function semaphoreBlockers({ seats, own: capacity }: Table, seat: Seat): Blocker
 /** Others may come and arrive in the place of those who have not: nobody is needed for sure. */
 function barrierBlockers({ seats }: Table, seat: Seat): Blocker[] {
   return seats
-    .filter((other) => other.index !== seat.index && (other.claim & BARRIER_ARRIVED) === 0)
+    .filter((other) => other.index !== seat.index && (other.claim & BARRIER.arrived) === 0)
     .map((other) => ({ seat: other, needed: false }));
 }
 
@@ -127,7 +122,7 @@ function barrierBlockers({ seats }: Table, seat: Seat): Blocker[] {
 export function blockersOf(table: Table, seat: Seat): Blocker[] {
   if (table.kind === 'rwlock') return wantsRead(seat) || wantsWrite(seat) ? rwlockBlockers(table, seat) : [];
   if (table.kind === 'semaphore') return wanted(seat) > 0 ? semaphoreBlockers(table, seat) : [];
-  return (seat.claim & BARRIER_ARRIVED) !== 0 ? barrierBlockers(table, seat) : [];
+  return (seat.claim & BARRIER.arrived) !== 0 ? barrierBlockers(table, seat) : [];
 }
 
 /** What the one who sits there wants. */
