@@ -138,9 +138,9 @@ test('those who have one lock at a time, and wait for each other in turn, are ne
   const pids = peers.map(({ pid }) => pid);
   const circles = (found: readonly Found[]): Found[][] =>
     circlesIn(found, () => 1).filter((circle) => circle.every(({ edge }) => pids.includes(edge.from.pid)));
-  let before = look();
+  let before = look(pids);
   for (let seeming = 0; seeming < 5; ) {
-    const now = look();
+    const now = look(pids);
     const found = circles(now.found);
     if (found.length > 0) seeming++;
     assert.deepEqual(

@@ -1,5 +1,5 @@
 /** Threads that sleep in a system call by which locks are waited for: /proc/PID/task/TID/syscall, proc_pid_syscall(5). */
-import { listProc, type Process, type Processes, readProc } from './processes.js';
+import { listProc, type Process, type Processes, readProc, readProcLine } from './processes.js';
 
 /** The calls, by what they are called here. */
 export type Call = 'flock' | 'fcntl' | 'semop' | 'futex' | 'futex_waitv';
@@ -42,8 +42,8 @@ export function parseSyscall(line: string): { call: Call; args: bigint[] } | und
 }
 
 function behalfOf(pid: number, tid: number): number {
-  const served = HELPER.exec(readProc(`/proc/${pid}/task/${tid}/comm`)?.trim() ?? '')?.[1];
-  return served !== undefined && readProc(`/proc/${pid}/task/${served}/comm`) !== undefined ? Number(served) : tid;
+  const served = HELPER.exec(readProcLine(`/proc/${pid}/task/${tid}/comm`)?.trim() ?? '')?.[1];
+  return served !== undefined && readProcLine(`/proc/${pid}/task/${served}/comm`) !== undefined ? Number(served) : tid;
 }
 
 function sleeperIn(pid: number, tid: number, line: string): Sleeper | undefined {
@@ -52,14 +52,14 @@ function sleeperIn(pid: number, tid: number, line: string): Sleeper | undefined 
   const status = readProc(`/proc/${pid}/task/${tid}/status`) ?? '';
   // One that is stopped has been taken out of the call, and will begin it anew.
   if (!/^State:\t[SD]/m.test(status)) return undefined;
-  if (readProc(`/proc/${pid}/task/${tid}/syscall`) !== line) return undefined; // it has gone on meanwhile
+  if (readProcLine(`/proc/${pid}/task/${tid}/syscall`) !== line) return undefined; // it has gone on meanwhile
   const switches = (status.match(/^\w+_ctxt_switches:\t\d+/gm) ?? []).join();
   return { pid, tid, behalf: behalfOf(pid, tid), ...found, switches };
 }
 
 function sleepersOf({ pid }: Process, processes: Processes): Sleeper[] {
   return (listProc(`/proc/${pid}/task`) ?? []).flatMap((name) => {
-    const line = readProc(`/proc/${pid}/task/${name}/syscall`, processes.refusedBy(pid));
+    const line = readProcLine(`/proc/${pid}/task/${name}/syscall`, processes.refusedBy(pid));
     return line === undefined ? [] : (sleeperIn(pid, Number(name), line) ?? []);
   });
 }
