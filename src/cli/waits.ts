@@ -24,7 +24,9 @@ async function draw(edges: readonly Edge[]): Promise<string> {
 }
 
 function told({ edges, proven, others }: Cycle): string {
-  const lines = edges.map(({ from, to, mechanism, object }) => `  ${nameOf(from)}\n    waits for ${to.pid}: ${mechanism} ${object}`);
+  const lines = edges.map(
+    ({ from, to, mechanism, object }) => `  ${nameOf(from)}\n    waits for ${to.pid}: ${mechanism} ${object}`,
+  );
   const could = others.map(({ pid }) => pid).join(', ');
   const head = proven ? 'deadlock:' : `deadlock, unless what else runs in ${could} gives something up:`;
   return [head, ...lines].join('\n');
@@ -39,11 +41,9 @@ async function text({ edges, deadlocks, unreadable }: Waits): Promise<string> {
 /** The verb. */
 export const verb: Verb<{ json?: boolean }> = {
   define(command) {
-    command
-      .option('--json', 'print { edges, deadlocks, unreadable }')
-      .addHelpText(
-        'after',
-        `
+    command.option('--json', 'print { edges, deadlocks, unreadable }').addHelpText(
+      'after',
+      `
 It looks at locks in shared memory (those of interproc, and robust mutexes of C programs), locks on files and System V semaphore
 sets. The exit code is 1 if there is a deadlock, else 0. Processes of others are looked into with the right to trace them.
 
@@ -53,7 +53,7 @@ Examples:
   $ interproc waits
   $ interproc waits --json
 `,
-      );
+    );
   },
 
   async run(_words, options, stop) {

@@ -246,7 +246,10 @@ test('a zombie has nothing and waits for nothing', async (t) => {
   const waiter = stage.peer();
   waiter.say(`mutex ${path} 0`);
   await until('it sleeps', () => readFileSync(`/proc/${waiter.pid}/wchan`, 'utf8').startsWith('futex'));
-  assert.deepEqual((await waits()).edges.filter(({ from }) => from.pid === waiter.pid), []);
+  assert.deepEqual(
+    (await waits()).edges.filter(({ from }) => from.pid === waiter.pid),
+    [],
+  );
 });
 
 test('a process that got the number of a dead owner is not taken for it', async (t) => {
@@ -259,9 +262,14 @@ test('a process that got the number of a dead owner is not taken for it', async 
   const waiter = stage.peer();
   waiter.say(`mutex ${path} 0`);
   await until('it sleeps', () => readFileSync(`/proc/${waiter.pid}/wchan`, 'utf8').startsWith('futex'));
-  assert.deepEqual((await waits()).edges.filter(({ from }) => from.pid === waiter.pid), []);
+  assert.deepEqual(
+    (await waits()).edges.filter(({ from }) => from.pid === waiter.pid),
+    [],
+  );
   await told(writer, `write ${path} 0 ${(writer.pid | 0x8000_0000) >>> 0}`); // one that has it mapped
-  assert.deepEqual((await untilEdges(1, writer, waiter)).edges.map(short), [[waiter.pid, writer.pid, 'mutex', 'kernel']]);
+  assert.deepEqual((await untilEdges(1, writer, waiter)).edges.map(short), [
+    [waiter.pid, writer.pid, 'mutex', 'kernel'],
+  ]);
 });
 
 test('a process whose first thread has ended lives on, and has what it has', async (t) => {

@@ -28,7 +28,8 @@ test('promises of two programs that wait for each other are a circle that is not
   ];
   assert.deepEqual(edges.map(short).sort(), expected.sort());
   assert.deepEqual([proven, others.map(({ pid }) => pid).sort()], [false, [one.pid, other.pid].sort()]);
-  for (const { pid, tid } of parties) assert.equal(tid, pid, 'the thread of JavaScript, not the one that sleeps for it');
+  for (const { pid, tid } of parties)
+    assert.equal(tid, pid, 'the thread of JavaScript, not the one that sleeps for it');
 });
 
 test('parts of one program that take turns wait, and are no circle', async (t) => {
@@ -38,7 +39,10 @@ test('parts of one program that take turns wait, and are no circle', async (t) =
     const lock = kind.tryAcquire(path);
     const second = kind.acquire(path);
     const { edges, deadlocks } = await untilEdges(1, us);
-    assert.deepEqual([edges.map(({ from, to, object }) => [from.tid, to.pid, object]), deadlocks], [[[us.pid, us.pid, path]], []]);
+    assert.deepEqual(
+      [edges.map(({ from, to, object }) => [from.tid, to.pid, object]), deadlocks],
+      [[[us.pid, us.pid, path]], []],
+    );
     lock?.release();
     (await second).release();
     assert.deepEqual(among(await waits(), us).edges, []);

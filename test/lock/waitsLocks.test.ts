@@ -55,7 +55,9 @@ test('a writer waits for every reader, and a reader behind him for him', async (
   await killed(first);
   await killed(second);
   assert.equal(await writer.line(), 'held');
-  assert.deepEqual((await untilEdges(1, writer, late)).edges.map(short), [[late.pid, writer.pid, 'rwlock', 'registered']]);
+  assert.deepEqual((await untilEdges(1, writer, late)).edges.map(short), [
+    [late.pid, writer.pid, 'rwlock', 'registered'],
+  ]);
 });
 
 test('of those who have permits, only who is needed is waited for, for sure', async (t) => {

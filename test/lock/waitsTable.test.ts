@@ -61,7 +61,10 @@ test('at an rwlock a writer waits for all who have it, a reader for writers, and
 
 test('at a semaphore who is needed is in the way for sure, by the permits that come first', () => {
   const has = (count: number): MadeUp => ({ claim: count });
-  const wants = (count: number, ticket = 1, held = 0): MadeUp => ({ claim: held | (count << SEMAPHORE.wantedAt), ticket });
+  const wants = (count: number, ticket = 1, held = 0): MadeUp => ({
+    claim: held | (count << SEMAPHORE.wantedAt),
+    ticket,
+  });
   assert.deepEqual(inTheWay('semaphore', 3, has(1), has(2), wants(1)), ['0', '1']);
   assert.deepEqual(inTheWay('semaphore', 3, has(1), has(2), wants(2)), ['0', '1!']);
   assert.deepEqual(inTheWay('semaphore', 3, has(1), has(2), wants(3)), ['0!', '1!']);
@@ -113,7 +116,14 @@ function wait(from: string, to: string, more: Partial<Found> = {}, certainty: Ce
     const [pid, tid] = text.split('.').map(Number) as [number, number?];
     return { pid, tid, name: '', command: '', startTime: pid, stopped: false };
   };
-  const edge = { from: party(from), to: party(to), mechanism: 'flock', object: '', mode: 'exclusive', certainty } as const;
+  const edge = {
+    from: party(from),
+    to: party(to),
+    mechanism: 'flock',
+    object: '',
+    mode: 'exclusive',
+    certainty,
+  } as const;
   const key = `${from} ${to}`;
   return { edge, key, stamp: '', sleeper: edge.from.tid, sharers: [], ends: false, ...more };
 }
@@ -190,7 +200,12 @@ test('names with spaces and brackets do not confuse what /proc says', () => {
   const found = parseStat(7, `7 (a) (b c) ${fields}\n`);
   assert.deepEqual([found?.name, found?.state, found?.threads, found?.startTime], ['a) (b c', 'R', 17, 19]);
   assert.equal(parseStat(7, ''), undefined);
-  const [shared, own] = parseMaps('7f00-8000 rw-s 00001000 00:1b 42   /dev/shm/a b (deleted)\n9000-a000 rw-p 00000000 00:00 0\n');
-  assert.deepEqual([shared?.path, shared?.file, shared?.offset, shared?.isShared], ['/dev/shm/a b (deleted)', '00:1b 42', 4096n, true]);
+  const [shared, own] = parseMaps(
+    '7f00-8000 rw-s 00001000 00:1b 42   /dev/shm/a b (deleted)\n9000-a000 rw-p 00000000 00:00 0\n',
+  );
+  assert.deepEqual(
+    [shared?.path, shared?.file, shared?.offset, shared?.isShared],
+    ['/dev/shm/a b (deleted)', '00:1b 42', 4096n, true],
+  );
   assert.deepEqual([own?.isShared, own?.start], [false, 0x9000n]);
 });

@@ -8,8 +8,7 @@
 import type { Found } from './found.js';
 import type { Party } from './report.js';
 
-const isSameProcess = (one: Party, other: Party): boolean =>
-  one.pid === other.pid && one.startTime === other.startTime;
+const isSameProcess = (one: Party, other: Party): boolean => one.pid === other.pid && one.startTime === other.startTime;
 
 /** Whether the one that the first waits for is the one who waits in the second. */
 function leadsTo({ edge: { to } }: Found, { edge: { from } }: Found): boolean {

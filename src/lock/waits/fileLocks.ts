@@ -86,8 +86,6 @@ export function fileLockEdges(processes: Processes, asleep: readonly Sleeper[]):
   if (lines.length === 0) return [];
   const held = [...heldOn(processes, all, new Set(lines.map(({ place }) => place))).values()];
   return waitsOf(lines, asleep, processes).flatMap((wait) =>
-    held
-      .filter(({ lock }) => conflict(wait.line, lock))
-      .flatMap((alike) => edgesTo(wait, alike, processes)),
+    held.filter(({ lock }) => conflict(wait.line, lock)).flatMap((alike) => edgesTo(wait, alike, processes)),
   );
 }

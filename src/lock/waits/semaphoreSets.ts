@@ -49,7 +49,10 @@ function isOurNamespace(tid: number): boolean {
 }
 
 /** What a set is and who did something to the semaphore last; `undefined` if it is gone or not ours to read. */
-function lookAt(id: number, operations: readonly Operation[]): { name: string; blocked: Operation; last: number } | undefined {
+function lookAt(
+  id: number,
+  operations: readonly Operation[],
+): { name: string; blocked: Operation; last: number } | undefined {
   try {
     using set = semaphoreSet.fromId(id);
     const blocked = firstImpossible(operations, set.getAll());

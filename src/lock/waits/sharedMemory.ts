@@ -113,7 +113,17 @@ function tableEdge({ table, seat, place }: Seated, { seat: other, needed }: Bloc
   return [
     {
       edge: { from, to, mechanism: kind, object: objectAt(place), mode: modeOf(table, seat), certainty },
-      key: [from.pid, from.startTime, seat.tid, ...where, seat.index, other.index, to.pid, to.startTime, other.tid].join(' '),
+      key: [
+        from.pid,
+        from.startTime,
+        seat.tid,
+        ...where,
+        seat.index,
+        other.index,
+        to.pid,
+        to.startTime,
+        other.tid,
+      ].join(' '),
       stamp: `${seat.claim} ${seat.ticket}`,
       sleeper: sleeper.tid,
       sharers: [],

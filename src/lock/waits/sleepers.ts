@@ -18,7 +18,14 @@ export interface Sleeper {
   readonly switches: string;
 }
 
-const X64: Record<number, Call> = { 73: 'flock', 72: 'fcntl', 65: 'semop', 220: 'semop', 202: 'futex', 449: 'futex_waitv' };
+const X64: Record<number, Call> = {
+  73: 'flock',
+  72: 'fcntl',
+  65: 'semop',
+  220: 'semop',
+  202: 'futex',
+  449: 'futex_waitv',
+};
 /** As every architecture since has them. */
 const GENERIC: Record<number, Call> = {
   32: 'flock',

@@ -58,7 +58,9 @@ export const beforeWake = (index: number): number => TABLE_BYTES + SEAT_BYTES * 
 
 /** Of the head of a table: how many seats it has; `undefined` if it is none. */
 export function seatsOf(head: DataView): number | undefined {
-  return isOurs(head) && KINDS[head.getUint32(WHAT, true) & 0xff] !== undefined ? head.getUint32(SEATS, true) : undefined;
+  return isOurs(head) && KINDS[head.getUint32(WHAT, true) & 0xff] !== undefined
+    ? head.getUint32(SEATS, true)
+    : undefined;
 }
 
 /** A table with all its seats; `undefined` if it is none that tells who waits for whom. Seats of the dead are nobody's. */
