@@ -21,7 +21,7 @@ async function circle(t: TestContext, kinds: readonly string[]): Promise<Program
     things.push(kind === 'mutex' ? `mutex ${path} 64` : `${kind} ${path} w`);
   }
   const peers = await Promise.all(things.map((thing) => stage.having(thing)));
-  peers.forEach((one, index) => one.say(things[(index + 1) % things.length] as string));
+  for (const [index, one] of peers.entries()) one.say(things[(index + 1) % things.length] as string);
   return peers;
 }
 
