@@ -55,7 +55,7 @@ test('who has a lease is told of a writer, who waits until it is given up', asyn
     const mine = held(t, lease(path, type));
     const writer = start(t, 'sh', ['-c', 'echo written > "$1"; echo done', 'sh', path]);
     assert.deepEqual(await mine.broken(), { keep: 'none' });
-    assert.equal(readHolders(path), 'lease');
+    assert.equal(readHolders(path), 'lease held,lease awaited');
     mine.release();
     assert.equal(await writer.line(), 'done');
     assert.equal(readFileSync(path, 'utf8'), 'written\n');
@@ -65,7 +65,7 @@ test('who has a lease is told of a writer, who waits until it is given up', asyn
 function readHolders(path: string): string {
   return filelock
     .holders(path)
-    .map(({ kind }) => kind)
+    .map(({ kind, waiting }) => `${kind} ${waiting ? 'awaited' : 'held'}`)
     .join();
 }
 
