@@ -146,6 +146,7 @@ static void *wait_for_work(void *argument) {
       if (pthread_cond_timedwait(&self->work, &pool_lock, &until) == ETIMEDOUT && self->job == NULL) {
         leave_idle(self);
         pthread_mutex_unlock(&pool_lock);
+        ip_robust_settled();
         pthread_cond_destroy(&self->work);
         free(self);
         return NULL;
@@ -155,6 +156,7 @@ static void *wait_for_work(void *argument) {
     long thread = job->owner->thread;
     pthread_mutex_unlock(&pool_lock);
     name_for(self, thread);
+    ip_robust_settled();
     int64_t result = make_call(job);
     pthread_mutex_lock(&pool_lock);
     job->thread = NULL;

@@ -6,7 +6,7 @@ import { IpcError } from '../core/errors.js';
 export interface DeadOwner {
   /** The process; `undefined` for one that was not ours: a C program leaves the number of its thread only. */
   pid: number | undefined;
-  /** The thread (gettid(2)); `undefined` if it died in the very moment of taking the lock. */
+  /** The thread (gettid(2)); `undefined` if it died in the very moment of taking or releasing the lock. */
   tid: number | undefined;
 }
 

@@ -20,7 +20,7 @@ import {
 import type { Mapping } from '../mmap/index.js';
 import { native } from '../sys/index.js';
 import { Guard, type Guarded } from './guard.js';
-import { INCONSISTENT, KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
+import { ELISION_MASK, INCONSISTENT, KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
 import { checkPlace, checkThere, existsError, format, wordAt } from './place.js';
 import { Robust } from './robust.js';
 import { Sleepers } from './sleepers.js';
@@ -59,6 +59,8 @@ export class Mutex extends Handle implements Guarded {
 
   declare private readonly mapping: Mapping;
   readonly #offset: number;
+  /** The 40 bytes are all that is ours. */
+  readonly #bare: boolean;
   readonly #kind: MutexKind;
   declare private readonly robust: Robust;
   readonly #awaited: Awaited;
@@ -74,10 +76,11 @@ export class Mutex extends Handle implements Guarded {
     this.mapping = mapping;
     this.depth = 0;
     this.#offset = offset;
+    this.#bare = bare;
     this.#kind = TYPES[wordAt(mapping, offset + KIND) & TYPE_MASK] ?? 'normal';
     this.robust = new Robust(mapping, offset, !bare);
     this.#awaited = { syscall: SYSCALL, subject: { object: this.describe() } };
-    mapping.admit(this);
+    mapping.know(this, offset + (bare ? BARE_BYTES : MUTEX_BYTES));
   }
 
   /**
@@ -102,7 +105,7 @@ export class Mutex extends Handle implements Guarded {
     checkPlace(mapping, offset, bare ? BARE_BYTES : MUTEX_BYTES, bare ? BARE_ALIGNMENT : undefined);
     if (!bare) checkThere(mapping, offset, 'mutex');
     const kind = wordAt(mapping, offset + KIND);
-    if ((kind & ~TYPE_MASK) !== ROBUST_AND_SHARED || (kind & TYPE_MASK) >= TYPES.length) {
+    if ((kind & ~(TYPE_MASK | ELISION_MASK)) !== ROBUST_AND_SHARED || (kind & TYPE_MASK) >= TYPES.length) {
       throw codedError(
         'ERR_INTERPROC_LAYOUT',
         `the memory at ${offset} is no pthread_mutex_t that is robust and shared by processes: its kind is 0x${kind.toString(16)}`,
@@ -207,8 +210,8 @@ export class Mutex extends Handle implements Guarded {
     if (options !== undefined) checkOptions(options, ['timeoutMs']);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const guard = result === undefined ? this.have() : this.#taken(result, true);
+    for (let waiting = false; ; waiting = true) {
+      const guard = result === undefined ? this.have() : this.#taken(result, waiting);
       if (guard !== undefined) return guard;
       if (result === -EDEADLK) throw this.#deadlock();
       const left = deadline - performance.now();
@@ -220,8 +223,19 @@ export class Mutex extends Handle implements Guarded {
 
   private have(): Guard {
     this.depth = 1;
-    this.mapping.checkIntact();
+    this.#checkIntact();
     return new Guard(this, undefined);
+  }
+
+  /** What was taken in memory that the file does not have any more is no lock. */
+  #checkIntact(): void {
+    try {
+      this.mapping.checkIntact();
+    } catch (why) {
+      this.depth = 0;
+      this.robust.give();
+      throw why;
+    }
   }
 
   /** What `take` has answered, if it was not simply success. */
@@ -229,6 +243,7 @@ export class Mutex extends Handle implements Guarded {
     switch (result) {
       case -EOWNERDEAD:
         this.depth = 1;
+        this.#checkIntact();
         return new Guard(this, { owners: [this.robust.deadOwner()], unrepaired: true });
       case -EBUSY:
         return undefined;
@@ -248,10 +263,14 @@ export class Mutex extends Handle implements Guarded {
 
   #error(result: number): Error {
     if (result === -EBADF) return closedError(this.describe());
-    if (result === -ENOTRECOVERABLE && !this.mapping.closed && wordAt(this.mapping, this.#offset + MAGIC) === 0) {
+    if (result === -ENOTRECOVERABLE && this.#destroyed()) {
       return new IpcError({ code: 'EIDRM', ...this.#about(), message: 'the mutex was destroyed' });
     }
     return new IpcError({ code: result === -ENOTRECOVERABLE ? 'ENOTRECOVERABLE' : 'EIO', ...this.#about() });
+  }
+
+  #destroyed(): boolean {
+    return !this.#bare && !this.mapping.closed && wordAt(this.mapping, this.#offset + MAGIC) === 0;
   }
 
   #deadlock(): Error {
@@ -317,7 +336,7 @@ export class Mutex extends Handle implements Guarded {
       throw new IpcError({ code: 'EBUSY', syscall: 'pthread_mutex_destroy', object: this.describe() });
     }
     const words = this.mapping.int32;
-    Atomics.store(words, (this.#offset + MAGIC) / 4, 0);
+    if (!this.#bare) Atomics.store(words, (this.#offset + MAGIC) / 4, 0);
     if (result === undefined || result === -EOWNERDEAD) {
       // Who gives back one that he should have repaired makes it useless.
       Atomics.store(words, (this.#offset + OWNER) / 4, INCONSISTENT);
@@ -351,7 +370,7 @@ export class Mutex extends Handle implements Guarded {
   }
 
   protected onClose(): void {
-    this.mapping.dismiss(this);
+    this.mapping.forget(this);
     this.robust.unbind();
   }
 
