@@ -434,10 +434,7 @@ export abstract class Table extends Handle {
   /** Asks, behind the door; false if it has to wait, for what it wants or for the door. */
   #attempt<T>(wish: Wish<T>, patienceMs: number): boolean {
     let granted = false;
-    if (!this.#runErrands(patienceMs)) {
-      this.#shut = true;
-      return false;
-    }
+    if (!this.#runErrands(patienceMs)) return false;
     const entered = this.within(
       patienceMs,
       () => {
@@ -484,6 +481,7 @@ export abstract class Table extends Handle {
         done.push(errand);
       }
     });
+    this.#shut = !entered;
     for (const errand of done) errand.outside();
     if (!entered) this.#errandTimer ??= setTimeout(() => this.#runErrandsLater(), SLICE_MS);
     return entered;
@@ -573,9 +571,11 @@ export abstract class Table extends Handle {
       this.#lane ??= this.#newLane();
       const giveUp = this.#lane.add({
         attempt: () => {
-          if (over) return true;
           try {
-            if (!this.#attempt(wish, PATIENCE_MS)) {
+            // This wait may be one that is to be taken back.
+            if (!over) this.#runErrands(PATIENCE_MS);
+            if (over) return true;
+            if (leaves || !this.#attempt(wish, PATIENCE_MS)) {
               asked ||= !this.#shut;
               return false;
             }
