@@ -86,7 +86,7 @@ test('a writer gets in within a second while two processes read without a pause,
     ['write', 'read'],
   ] as const) {
     const stream = await peers(t, shared, 2);
-    for (const one of stream) void one.ask('readers', theirs);
+    for (const one of stream) void one.ask('stream', theirs);
     await claimed(shared, (claim) => claim !== 0, 1);
     for (let round = 0; round < 20; round++) {
       (await lock.lock(mine, { timeoutMs: 1000 })).release();
@@ -179,10 +179,10 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
     await writer.end();
     assert.equal(((await next.call('lock', 'write')).value as Had).ownerDied, true);
     const waiting = [asleep[0]?.call('lock', 'read'), asleep[1]?.call('lockSync', 'write')];
-    const mine = lock.lock('read');
+    const mine = assert.rejects(lock.lock('read'), { code: 'ENOTRECOVERABLE' });
     await claimed(shared, waits, 3);
     await next.ask('release');
-    await assert.rejects(mine, { code: 'ENOTRECOVERABLE' });
+    await mine;
     for (const answer of waiting) assert.equal((await answer)?.code, 'ENOTRECOVERABLE');
     assert.throws(() => lock.tryLock('read'), { code: 'ENOTRECOVERABLE' });
     assert.throws(() => lock.lockSync('write'), { code: 'ENOTRECOVERABLE' });
@@ -224,11 +224,11 @@ test('who exits with it has died; one who is stopped has not', async (t) => {
   guard.release();
 });
 
-test('killed at any moment, ten times, the lock goes on and counts are right', async (t) => {
+test('killed at any moment, six times, the lock goes on and counts are right', async (t) => {
   const { shared, lock } = newLock(t);
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 6; round++) {
     const others = await peers(t, shared, 2);
-    for (const other of others) void other.ask('readers', round % 2 === 0 ? 'write' : 'read');
+    for (const other of others) void other.ask('stream', round % 2 === 0 ? 'write' : 'read');
     for (let turn = 0; turn < 5 + Math.random() * 20; turn++) (await lock.lock('read', { timeoutMs: 5000 })).release();
     await Promise.all(others.map((other) => other.end()));
     const guard = await lock.lock('write', { timeoutMs: 1000 });
