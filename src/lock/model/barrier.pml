@@ -108,7 +108,7 @@ born:
       }
 
 inside:
-      atomic { expect(me); wasDead[1] = isDead(1); wasDead[2] = isDead(2); wasDead[3] = isDead(3) }
+      atomic { wake[me] = false; wasDead[1] = isDead(1); wasDead[2] = isDead(2); wasDead[3] = isDead(3) }
 #ifndef WITHOUT_BURY
 #ifndef WITHOUT_RESUME_FIRST
       resume();
@@ -143,7 +143,7 @@ inside:
         distribute()
       :: else
       fi;
-      tellEverybody();
+      TELL_EVERYBODY;
       LEAVE(me, inside);
 
 waiting:
