@@ -60,6 +60,7 @@ async function check({ model, check: without, name, flags }) {
       '-w',
       '-DSAFETY',
       '-DNOREDUCE',
+      '-DCOLLAPSE',
       `-DMEMLIM=${MEGABYTES}`,
       '-o',
       'pan',

@@ -1,7 +1,18 @@
 /*
  * The barrier: arrivals, the outcome of a round in one word, its distribution, and rounds that a death breaks.
  *
- * source: src/lock/barrier.ts
+ * source: src/lock/barrier.ts, src/lock/table.ts
+ * run: nobody is killed, nobody looks by the clock, two parties of three threads, two rounds: -DDEATHS=0 -DTURNS=2
+ * run: the same with three parties: -DDEATHS=0 -DTURNS=2 -DPARTIES=3
+ * run: one is killed and comes back, two parties: -DDEATHS=1 -DLOOK
+ * run: one is killed and comes back, three parties: -DDEATHS=1 -DLOOK -DPARTIES=3
+ * run: two are killed, two parties: -DDEATHS=2 -DLOOK -DCOMEBACKS=0
+ * without: WITHOUT_BURY: -DDEATHS=1 -DLOOK: the dead one is counted
+ * without: WITHOUT_NOTING: -DDEATHS=1 -DLOOK -DPARTIES=3: nobody learns that the round is broken
+ * without: WITHOUT_NOTING_FIRST: -DDEATHS=2 -DLOOK -DPARTIES=3 -DCOMEBACKS=0: killed between taking the claim away and noting the death
+ * without: WITHOUT_ENDING_FIRST: -DDEATHS=1 -DLOOK: killed while ending a round, and who comes then is counted in it
+ * without: WITHOUT_TELLING_EVERYBODY: -DDEATHS=1 -DLOOK: killed between giving the outcome and telling
+ * without: WITHOUT_LOOKING_AT_LIVES: -DDEATHS=1 -DLOOK -DPARTIES=3: nobody goes to find the death
  *
  * A label in brackets is a step of the source, where the same label stands as a comment.
  */
@@ -13,13 +24,13 @@
 #define PASSED 2
 #define BROKEN 4
 
-/* The header: `outcome` is twice a round, plus one if that round is broken; if it is that of `round`, it is not yet distributed. */
-#define ROUNDS 12
-byte round = 1, outcome;
+/* The header. `outcome` is PASSED or BROKEN while a round ends. `death`: one who took part has died, and no round was broken for it yet. */
+byte round, outcome;
+bool death;
 
 /* What must hold is said in these; the protocol does not read them. */
-byte arrivedIn[4];               /* the round that a seat's thread is waiting for, 0: none */
-byte known[ROUNDS];              /* what somebody was told of a round */
+byte arrivedIn[4];               /* the round that a seat's thread is waiting for */
+byte known[12];                  /* what somebody was told of a round */
 bool wasDead[4];                 /* dead already when the one inside began */
 
 inline wasKilled(me) { arrivedIn[me] = 0 }
@@ -28,159 +39,137 @@ inline wasKilled(me) { arrivedIn[me] = 0 }
 
 #define isDead(it) (life[it] == DEAD)
 #define arrived(it) (claim[it] == ARRIVED -> 1 : 0)
-#define waitsAlive(it) (claim[it] == ARRIVED && life[it] == HELD)
+#define allArrived (arrived(1) + arrived(2) + arrived(3))
 
-/* All who have arrived are given the outcome, then the next round begins. Killed in the middle, the next one inside goes on. */
-inline distribute() {
-  do
-  :: atomic {
-      if
-      :: arrived(1) -> it = 1
-      :: !arrived(1) && arrived(2) -> it = 2
-      :: !arrived(1) && !arrived(2) && arrived(3) -> it = 3
-      :: else -> it = 0; break
-      fi;
-      claim[it] = (outcome % 2 -> BROKEN : PASSED)           /* [distribute] */
-    }
-    if
-    :: it != me -> tell(it)
-    :: it == me
-    fi
-  od;
-  round++                                                    /* [next_round] */
-}
-
-inline resume() {
-#ifndef WITHOUT_RESUME
+/* All who have arrived are given the outcome, then the next round begins. Each step can be done again: killed in the middle, the next one inside goes on. */
+inline end() {                                               /* [end-round] */
   if
-  :: outcome / 2 == round -> distribute()                    /* [resume] */
-  :: outcome / 2 != round
+  :: outcome == 0
+  :: outcome != 0 ->
+    do
+    :: atomic {
+        if
+        :: arrived(1) -> it = 1
+        :: !arrived(1) && arrived(2) -> it = 2
+        :: !arrived(1) && !arrived(2) && arrived(3) -> it = 3
+        :: else -> it = 0; break
+        fi;
+        claim[it] = outcome
+      }
+      if
+      :: it != me -> tell(it)
+      :: it == me
+      fi
+    od;
+    if
+    :: outcome == BROKEN -> death = false
+    :: outcome != BROKEN
+    fi;
+    round++;
+    outcome = 0
   fi
-#else
-  skip
-#endif
 }
 
+/* [bury] */
 inline bury() {
   do
-  :: atomic {                                                /* [bury] */
+  :: atomic {
       if
       :: isDead(1) -> it = 1
       :: !isDead(1) && isDead(2) -> it = 2
       :: !isDead(1) && !isDead(2) && isDead(3) -> it = 3
       :: else -> it = 0; break
-      fi;
-      dead = it; it = 0
+      fi
     }
-#ifdef WITHOUT_OUTCOME_FIRST
-    atomic { life[dead] = FREE; claim[dead] = 0 }
+#ifdef WITHOUT_NOTING_FIRST
+    atomic { life[it] = FREE; claim[it] = 0 }
 #endif
-    if
-#ifndef WITHOUT_BREAKING
-    :: waitsAlive(1) || waitsAlive(2) || waitsAlive(3) ->
-      outcome = round * 2 + 1;                               /* [break_round] */
-#ifndef WITHOUT_OUTCOME_FIRST
-      claim[dead] = 0;                                       /* [bury_claim] */
+#ifndef WITHOUT_NOTING
+    death = true;                                            /* [note-death] */
 #endif
-      distribute()
-    :: else -> claim[dead] = 0
-#else
-    :: claim[dead] = 0
-#endif
-    fi;
-    atomic { life[dead] = FREE; dead = 0 }                   /* [bury_life] */
+    claim[it] = 0;
+    atomic { life[it] = FREE; it = 0 }
   od
 }
 
+inline settle() {
+  if
+  :: allArrived > 0 && death -> outcome = BROKEN             /* [break] */
+  :: atomic { allArrived >= PARTIES && !death ->
+      assert(!(arrived(1) && wasDead[1]) && !(arrived(2) && wasDead[2]) && !(arrived(3) && wasDead[3]));
+      outcome = PASSED                                       /* [pass] */
+    }
+  :: allArrived < PARTIES && !(allArrived > 0 && death)
+  fi;
+  end()
+}
+
 proctype Seat(byte me) {
-  byte turns, it, dead;
+  byte turns, it;
   bool joined, everybody, arriving;
 
 born:
   {
     do
-    :: atomic { turns == TURNS ->                                                  /* [close] */
-        life[me] = FREE; joined = false; goto over
-      }
-    :: atomic { turns < TURNS && door == 0 ->
-        turns++; arriving = true;
-        door = me; everybody = doorDied; doorDied = false
-      }
+    :: atomic { turns == TURNS -> life[me] = FREE; joined = false; goto over }     /* [close] */
+    :: atomic { turns < TURNS && ENTER(me); turns++; arriving = true }
 
 inside:
-      atomic { wake[me] = false; wasDead[1] = isDead(1); wasDead[2] = isDead(2); wasDead[3] = isDead(3) }
-#ifndef WITHOUT_BURY
-#ifndef WITHOUT_RESUME_FIRST
-      resume();
+      TELL_EVERYBODY;
+      atomic { wasDead[1] = isDead(1); wasDead[2] = isDead(2); wasDead[3] = isDead(3) }
+#ifndef WITHOUT_ENDING_FIRST
+      end();
 #endif
+#ifndef WITHOUT_BURY
       bury();
 #endif
       if
       :: joined
-      :: atomic { !joined && life[me] == FREE -> life[me] = HELD; joined = true }  /* [join] */
+      :: atomic { !joined && life[me] == FREE -> life[me] = HELD; joined = true }  /* [sit] */
 #ifdef WITHOUT_BURY
       :: atomic { !joined && life[me] == DEAD -> life[me] = HELD; joined = true }
 #endif
       fi;
       atomic {
+        wake[me] = false;
         if
         :: arriving -> claim[me] = ARRIVED; arrivedIn[me] = round; arriving = false          /* [arrive] */
         :: else
         fi
       }
-#ifdef WITHOUT_RESUME_FIRST
-      resume();
-#endif
-#ifndef WITHOUT_BURY
-      bury();
-#endif
-      if
-      :: arrived(1) + arrived(2) + arrived(3) >= PARTIES ->
-        atomic {
-          assert(!(arrived(1) && wasDead[1]) && !(arrived(2) && wasDead[2]) && !(arrived(3) && wasDead[3]));
-          outcome = round * 2                                                      /* [pass_round] */
-        }
-        distribute()
-      :: else
-      fi;
-      TELL_EVERYBODY;
-      LEAVE(me, inside);
-
-waiting:
+      settle();
       atomic {
-        if
-        :: claim[me] == PASSED || claim[me] == BROKEN ->                           /* [consume] */
+        door = 0;                                                                  /* [leave] */
+        wasDead[1] = false; wasDead[2] = false; wasDead[3] = false
+      }
+
+      if
+      :: atomic { claim[me] == PASSED || claim[me] == BROKEN ->
           assert(known[arrivedIn[me]] == 0 || known[arrivedIn[me]] == claim[me]);
-          assert(arrivedIn[me] < round || outcome / 2 == round);
           known[arrivedIn[me]] = claim[me]; arrivedIn[me] = 0; claim[me] = 0;
           goto turnIsOver
-        :: claim[me] == ARRIVED && wake[me] -> goto again
-        :: claim[me] == ARRIVED && !wake[me] -> asleep[me] = true                  /* [sleep] */
-        fi
-      }
-      if
-      :: !asleep[me]
-#ifdef LOOK
-      :: atomic { asleep[me] && looks -> asleep[me] = false }                      /* [look] */
-#endif
-      :: atomic { timeout ->                                                       /* for ever: it must be that too few are left */
-          assert(asleep[me] && claim[me] == ARRIVED && arrivedIn[me] == round && door == 0);
-          assert(arrived(1) + arrived(2) + arrived(3) < PARTIES);
-          assert(!anyDead && !doorDied);
-          goto over
         }
-      fi;
-again:
-      if
-      :: claim[me] != ARRIVED -> goto waiting
-      :: atomic { claim[me] == ARRIVED && door == 0 -> door = me; everybody = doorDied; doorDied = false; goto inside }
+      :: atomic { claim[me] == ARRIVED && wake[me] && ENTER(me); goto inside }
+      :: atomic { claim[me] == ARRIVED && !wake[me] -> asleep[me] = true }         /* [sleep] */
+        if
+        :: atomic { !asleep[me] && ENTER(me); goto inside }
+#ifdef LOOK
+        :: atomic { asleep[me] && looks && ENTER(me); asleep[me] = false; goto inside }      /* [look] */
+#endif
+        :: atomic { timeout ->                                                     /* for ever: it must be that too few are left */
+            assert(asleep[me] && claim[me] == ARRIVED && arrivedIn[me] == round);
+            assert(allArrived < PARTIES);
+            assert(life[1] != DEAD && life[2] != DEAD && life[3] != DEAD && !doorDied && door == 0 && !death);
+            goto over
+          }
+        fi
       fi;
 turnIsOver:
       skip
     od
   } unless { KILLED(me) }
   atomic {
-    turns = 0; it = 0; dead = 0; joined = false; everybody = false; arriving = false;
+    turns = 0; it = 0; joined = false; everybody = false; arriving = false;
     if
     :: comebacks < COMEBACKS -> comebacks++; turns = TURNS - 1; goto born
     :: goto over

@@ -21,6 +21,8 @@
 #ifndef TURNS
 #define TURNS 1
 #endif
+/* Only one gives up, at any moment: whoever may give up cannot be stuck, and the others can. */
+#define ABORTS(me) (me == 3)
 #ifndef COMEBACKS
 #define COMEBACKS 1
 #endif
@@ -122,6 +124,13 @@ inline free(me) {
   pending[me] = false                                      /* [done] */
 }
 
+/* Looked at before the new owner writes its state, also when it inherits. */
+#ifdef WITHOUT_STAYING_BROKEN
+#define isOver(told) (state == BROKEN && !told)
+#else
+#define isOver(told) (state == BROKEN)
+#endif
+
 proctype Thread(byte me) {
   byte turns, seen;
   bool slept, told, hadWaiters, broken;
@@ -148,8 +157,8 @@ again:
         }
       :: atomic { owner != 0 -> pending[me] = false }
         if
-        :: goto pass                                       /* tryLock(), or an abort */
-        :: skip
+        :: ABORTS(me) -> goto pass                         /* tryLock(), or an abort */
+        :: true -> skip
         fi;
 
 sleep:
@@ -176,8 +185,8 @@ sleep:
 #ifdef LOOK
         :: atomic { asleep[me] && (owner == 0 || !waiters) -> asleep[me] = false; goto sleep }   /* [look] */
 #endif
-        :: atomic { asleep[me] -> asleep[me] = false; goto pass }
-        :: woken[me] -> goto pass
+        :: atomic { ABORTS(me) && asleep[me] -> asleep[me] = false; goto pass }
+        :: ABORTS(me) && woken[me] -> goto pass
         fi;
 
 pass:
@@ -196,20 +205,10 @@ pass:
 
       if
       :: atomic {                                          /* [broken] */
-          state == BROKEN
-#ifdef WITHOUT_STAYING_BROKEN
-          && !told
-#endif
-          -> broken = true
+          isOver(told) -> broken = true
         }
         free(me); goto turnIsOver
-      :: atomic {
-#ifdef WITHOUT_STAYING_BROKEN
-          state != BROKEN || told
-#else
-          state != BROKEN
-#endif
-          ->
+      :: atomic { !isOver(told) ->
           if
           :: told -> state = INCONSISTENT                  /* [inconsistent] */
           :: else

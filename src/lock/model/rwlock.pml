@@ -10,7 +10,7 @@
  * without: WITHOUT_SETTLING_SOON: -DDEATHS=0: released while somebody was about to leave, and nobody gives it to those who wait
  * without: WITHOUT_BURY: -DDEATHS=1 -DLOOK: the dead writer's claim goes, and nobody is told
  * without: WITHOUT_INCONSISTENT_FIRST: -DDEATHS=2 -DLOOK -DREADERS=0: killed between burying the writer and saying that the data is torn
- * without: WITHOUT_STAYING_BROKEN: -DDEATHS=1 -DLOOK -DREADERS=0: broken, killed before it released: then it can be repaired, though it was given up
+ * without: WITHOUT_STAYING_BROKEN: -DDEATHS=2 -DLOOK -DREADERS=0: broken, killed before it released: then it can be repaired, though it was given up
  * without: WITHOUT_BEING_ALONE: -DDEATHS=1 -DLOOK -DREADERS=2: two readers are told at once that the data is torn, and both repair it
  * without: WITHOUT_TELLING_EVERYBODY: -DDEATHS=1 -DLOOK -DREADERS=0: killed between granting and telling: who has got the lock sleeps on
  * without: WITHOUT_LOOKING_AT_LIVES: -DDEATHS=1 -DLOOK: the holder is killed, and nobody goes to bury it
@@ -28,7 +28,7 @@
 #endif
 #define READS(me) (me <= READERS)
 #ifdef ABORTING
-#define ABORTS true
+#define ABORTS (me == 3)       /* only one: whoever may give up cannot be stuck, and the others can */
 #else
 #define ABORTS false
 #endif
