@@ -9,6 +9,9 @@
  *
  * The list is glibc's: other code of this thread may have robust mutexes of its own in it. What we enter is in memory that others write, so what
  * stands in a node is never followed: `after` and the chain of ip_lock know the way.
+ *
+ * Where nobody else wants the lock, and this thread has no other, JavaScript does all of it itself, in the same memory (src/lock/robust.ts): a
+ * lock that is ours and not `held` here was taken so, as the only one in the list.
  */
 #include "interproc.h"
 
@@ -28,9 +31,9 @@ typedef struct node {
 
 typedef struct {
   _Atomic uint32_t word; /* 0, or the owner's thread, FUTEX_WAITERS, FUTEX_OWNER_DIED */
-  uint32_t count;
+  uint32_t count; /* of one that a thread has several times: JavaScript counts that itself */
   int32_t owner;
-  uint32_t users;
+  uint32_t users; /* what glibc counts of those that are not robust */
   int32_t kind;
   int32_t spins;
   node *previous;
@@ -69,12 +72,14 @@ typedef struct ip_lock {
   uint32_t dead_pid, dead_tid;
   node *after;           /* what follows it in the thread's list */
   struct ip_lock *older; /* of those that the thread has, the one taken before */
+  struct ip_lock *next_bound, **bound_from; /* all that the thread knows */
 } ip_lock;
 
 struct ip_robust {
   struct robust_list_head *head;
   uint32_t tid, pid;
-  ip_lock *latest;
+  ip_lock *latest; /* of those that it has */
+  ip_lock *bound;
 };
 
 static struct ip_robust *robust_of(ip_environment *environment) {
@@ -180,10 +185,7 @@ static int take(ip_lock *lock, uint32_t waiters) {
     int32_t owner = at->mutex.owner;
     lock->dead_tid = owner != INCONSISTENT ? (uint32_t)owner : lock->recorded ? at->tid : 0;
     lock->dead_pid = lock->recorded && at->tid == lock->dead_tid ? at->pid : 0;
-  } else {
-    at->mutex.users++;
   }
-  at->mutex.count = 1;
   at->mutex.owner = died ? INCONSISTENT : (int32_t)thread->tid;
   if (lock->recorded) {
     at->tid = thread->tid;
@@ -194,17 +196,28 @@ static int take(ip_lock *lock, uint32_t waiters) {
   return died ? -EOWNERDEAD : 0;
 }
 
+/* It is ours, and was taken in JavaScript: nothing was in the list then. */
+static bool taken_in_javascript(const struct ip_robust *thread, const ip_lock *lock) {
+  return !lock->held && lock->mapping != NULL && (atomic_load(&lock->at->mutex.word) & FUTEX_TID_MASK) == thread->tid;
+}
+
+static void adopt(struct ip_robust *thread, ip_lock *lock) {
+  lock->after = end_of(thread);
+  lock->held = true;
+  lock->older = thread->latest;
+  thread->latest = lock;
+}
+
 /* -EPERM if this is not ours; -EFAULT if it was, and somebody has written another word over it. */
 static int give(ip_lock *lock) {
-  if (!lock->held) return -EPERM;
   struct ip_robust *thread = lock->environment->robust;
+  if (taken_in_javascript(thread, lock)) adopt(thread, lock);
+  if (!lock->held) return -EPERM;
   object *at = lock->at;
   bool broken = at->mutex.owner == INCONSISTENT;
   begin(thread, at);
   withdraw(thread, lock);
   at->mutex.owner = broken ? NOT_RECOVERABLE : 0;
-  at->mutex.users--;
-  at->mutex.count = 0;
   uint32_t seen = atomic_load(&at->mutex.word);
   int bad = 0;
   for (;;) {
@@ -220,7 +233,10 @@ static int give(ip_lock *lock) {
 static void die(struct ip_robust *thread, ip_lock *lock) {
   object *at = lock->at;
   begin(thread, at);
-  withdraw(thread, lock);
+  /* One that JavaScript was just taking, or freeing, is in the list or not. */
+  if (!lock->held && first_of(thread) == &at->mutex.next) adopt(thread, lock);
+  if (lock->held) withdraw(thread, lock);
+  if (first_of(thread) == end_of(thread)) set_previous(end_of(thread), end_of(thread));
   uint32_t seen = atomic_load(&at->mutex.word);
   while ((seen & FUTEX_TID_MASK) == thread->tid &&
          !atomic_compare_exchange_weak(&at->mutex.word, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
@@ -233,6 +249,10 @@ void ip_robust_end(ip_environment *environment) {
   struct ip_robust *thread = environment->robust;
   if (thread == NULL) return;
   while (thread->latest != NULL) die(thread, thread->latest);
+  for (ip_lock *lock = thread->bound; lock != NULL; lock = lock->next_bound) {
+    if (taken_in_javascript(thread, lock)) die(thread, lock);
+  }
+  done(thread);
   environment->robust = NULL;
   free(thread);
 }
@@ -265,6 +285,24 @@ static napi_value lock_give(napi_env env, napi_callback_info info) {
   return outcome(env, usable(lock) ? give(lock) : -EBADF);
 }
 
+/* JavaScript has taken it out of the list, and somebody sleeps: the word, and who sleeps. */
+static napi_value lock_free(napi_env env, napi_callback_info info) {
+  ip_lock *lock = lock_of(env, info);
+  if (!usable(lock)) return ip_result(env, -EBADF);
+  const struct ip_robust *thread = lock->environment->robust;
+  _Atomic uint32_t *word = &lock->at->mutex.word;
+  uint32_t seen = atomic_load(word);
+  do {
+    if ((seen & FUTEX_TID_MASK) != thread->tid) {
+      done(lock->environment->robust);
+      return ip_result(env, -EFAULT);
+    }
+  } while (!atomic_compare_exchange_weak(word, &seen, 0));
+  if ((seen & FUTEX_WAITERS) != 0) wake(word, 1);
+  done(lock->environment->robust);
+  return NULL;
+}
+
 /* The owner that has died is made good: -EINVAL if it was not dead, or this is not ours. */
 static napi_value lock_consistent(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
@@ -290,13 +328,21 @@ static napi_value lock_died(napi_env env, napi_callback_info info) {
 static void unbind(ip_lock *lock) {
   ip_mapping *mapping = lock->mapping;
   lock->mapping = NULL;
-  if (mapping != NULL) ip_mapping_release(mapping);
+  if (mapping == NULL) return;
+  if (lock->environment->robust != NULL) { /* else that has ended, with its list */
+    *lock->bound_from = lock->next_bound;
+    if (lock->next_bound != NULL) lock->next_bound->bound_from = lock->bound_from;
+  }
+  ip_mapping_release(mapping);
 }
 
 /* -EBUSY while it is held: memory with a word in the thread's list is never unmapped. */
 static napi_value lock_unbind(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
-  if (lock->held) return ip_result(env, -EBUSY);
+  if (lock->mapping != NULL && lock->environment->robust != NULL &&
+      (lock->held || taken_in_javascript(lock->environment->robust, lock))) {
+    return ip_result(env, -EBUSY);
+  }
   unbind(lock);
   return NULL;
 }
@@ -306,7 +352,6 @@ static void function_collected(napi_env env, void *data, void *hint) {
   (void)hint;
   ip_lock *lock = data;
   if (--lock->functions > 0) return;
-  if (lock->held && lock->environment->robust != NULL) die(lock->environment->robust, lock);
   unbind(lock);
   free(lock);
 }
@@ -329,9 +374,15 @@ static napi_value robust_bind(napi_env env, napi_callback_info info) {
   }
   lock->environment = environment;
   lock->recorded = recorded;
+  struct ip_robust *thread = environment->robust;
+  lock->next_bound = thread->bound;
+  lock->bound_from = &thread->bound;
+  if (thread->bound != NULL) thread->bound->bound_from = &lock->next_bound;
+  thread->bound = lock;
   static const ip_function functions[] = {{"take", lock_take},
                                           {"takeAfterSleep", lock_take_after_sleep},
                                           {"give", lock_give},
+                                          {"free", lock_free},
                                           {"consistent", lock_consistent},
                                           {"died", lock_died},
                                           {"unbind", lock_unbind}};
@@ -344,7 +395,31 @@ static napi_value robust_bind(napi_env env, napi_callback_info info) {
     lock->functions++;
     napi_add_finalizer(env, function, lock, function_collected, NULL, NULL);
   }
+  napi_value node_address;
+  napi_create_bigint_uint64(env, (uintptr_t)&lock->at->mutex.next, &node_address);
+  napi_set_named_property(env, bound, "node", node_address);
   return bound;
+}
+
+/* robustThread(): { list, end, tid, pid } of this thread: an ArrayBuffer over the four pointers that are its list (the last node, the first one,
+   an offset, the one that is being taken or freed), and the address that stands in them where the list ends. */
+static napi_value robust_thread(napi_env env, napi_callback_info info) {
+  (void)info;
+  struct ip_robust *thread = robust_of(ip_environment_of(env));
+  if (thread == NULL) return ip_result(env, -ENOTSUP);
+  napi_value made, value;
+  napi_create_object(env, &made);
+  /* The memory is the thread's own, and outlives everything that JavaScript runs on it. */
+  napi_status status = napi_create_external_arraybuffer(env, (uint8_t *)thread->head - sizeof(void *), 4 * sizeof(void *), NULL, NULL, &value);
+  if (status != napi_ok) return ip_result(env, -ENOTSUP);
+  napi_set_named_property(env, made, "list", value);
+  napi_create_bigint_uint64(env, (uintptr_t)end_of(thread), &value);
+  napi_set_named_property(env, made, "end", value);
+  napi_create_uint32(env, thread->tid, &value);
+  napi_set_named_property(env, made, "tid", value);
+  napi_create_uint32(env, thread->pid, &value);
+  napi_set_named_property(env, made, "pid", value);
+  return made;
 }
 
 /* ---- making one -------------------------------------------------------------------------------- */
@@ -576,6 +651,7 @@ static napi_value robust_blocking_seat_wait(napi_env env, napi_callback_info inf
 }
 
 const ip_function ip_robust_functions[] = {{"lockBind", robust_bind},
+                                           {"robustThread", robust_thread},
                                            {"lockFormat", robust_format},
                                            {"lockWait", robust_wait},
                                            {"blockingLockWait", robust_blocking_wait},

@@ -9,7 +9,7 @@ export interface DeadOwner {
   tid: number | undefined;
 }
 
-/** What a guard gives back to. @internal */
+/** What a guard gives back to. */
 export interface Guarded {
   /** @internal */
   giveBack(guard: Guard): void;

@@ -6,8 +6,7 @@
  *
  *   0 word      owner's thread | FUTEX_WAITERS | FUTEX_OWNER_DIED. Written by compare-exchange by who takes and frees it, by the
  *               kernel at the owner's death, and by who is about to sleep (FUTEX_WAITERS only). 0: free
- *   4 count, 8 owner, 12 users   written by the owner; `owner` is INT_MAX while a death is being repaired, INT_MAX - 1 for ever
- *               if it was not
+ *   8 owner     written by the owner; INT_MAX while a death is being repaired, INT_MAX - 1 for ever if it was not
  *   16 kind     never changes
  *   24 list     the owner's, of his address space; never followed by us
  */
@@ -25,6 +24,9 @@ export const TID_MASK = 0x3fff_ffff;
 /** Offsets in a robust mutex. */
 export const OWNER = 8;
 export const KIND = 16;
+export const LIST = 24;
+/** Of `owner`: a death is being repaired. */
+export const INCONSISTENT = 0x7fff_ffff;
 /** Of `owner`: nobody repaired it. */
 export const NOT_RECOVERABLE = 0x7fff_fffe;
 /** Of `kind`: robust and for several processes; the lowest two bits are the type. */

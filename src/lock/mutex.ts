@@ -18,11 +18,11 @@ import {
   type WaitOptions,
 } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
-import { type BoundLock, native } from '../sys/index.js';
+import { native } from '../sys/index.js';
 import { Guard, type Guarded } from './guard.js';
-import { KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
+import { INCONSISTENT, KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
 import { checkPlace, checkThere, existsError, format, wordAt } from './place.js';
-import { bind, deadOwner } from './robust.js';
+import { Robust } from './robust.js';
 import { Sleepers } from './sleepers.js';
 
 /** What happens to a thread that wants a mutex which it has (pthread_mutexattr_settype(3)). */
@@ -60,7 +60,7 @@ export class Mutex extends Handle implements Guarded {
   readonly #mapping: Mapping;
   readonly #offset: number;
   readonly #kind: MutexKind;
-  readonly #bound: BoundLock;
+  readonly #robust: Robust;
   readonly #awaited: Awaited;
   #lane: Sleepers | undefined;
   /** How many guards there are. */
@@ -74,7 +74,7 @@ export class Mutex extends Handle implements Guarded {
     this.#mapping = mapping;
     this.#offset = offset;
     this.#kind = TYPES[wordAt(mapping, offset + KIND) & TYPE_MASK] ?? 'normal';
-    this.#bound = bind(mapping, offset, !bare);
+    this.#robust = new Robust(mapping, offset, !bare);
     this.#awaited = { syscall: SYSCALL, subject: { object: this.describe() } };
     mapping.admit(this);
   }
@@ -137,7 +137,7 @@ export class Mutex extends Handle implements Guarded {
    * @throws IpcError ENOTRECOVERABLE
    */
   tryLock(): Guard | undefined {
-    const result = this.#bound.take();
+    const result = this.#robust.take();
     if (result === undefined) return this.#have();
     return this.#taken(result, false);
   }
@@ -156,7 +156,7 @@ export class Mutex extends Handle implements Guarded {
       timeoutMs = checkTimeout(options.timeoutMs);
     }
     if (this.#lane?.awaited !== true || this.held) {
-      const result = this.#bound.take();
+      const result = this.#robust.take();
       const guard = result === undefined ? this.#have() : this.#taken(result, false);
       if (guard !== undefined) return guard;
       if (result === -EDEADLK && this.#kind === 'errorcheck') throw this.#deadlock();
@@ -167,7 +167,7 @@ export class Mutex extends Handle implements Guarded {
       return this.#lane.add({
         attempt: () => {
           try {
-            const result = this.#bound.takeAfterSleep();
+            const result = this.#robust.takeAfterSleep();
             const guard = result === undefined ? this.#have() : this.#taken(result, true);
             if (guard === undefined) return false;
             settle.resolve(guard);
@@ -201,7 +201,7 @@ export class Mutex extends Handle implements Guarded {
    * @throws IpcError EDEADLK if another part of this thread has it, which cannot release it meanwhile; ENOTRECOVERABLE; ETIMEDOUT
    */
   lockSync(options?: SyncWaitOptions): Guard {
-    let result = this.#bound.take();
+    let result = this.#robust.take();
     if (result === undefined) return this.#have();
     if (options !== undefined) checkOptions(options, ['timeoutMs']);
     const timeoutMs = checkTimeout(options?.timeoutMs);
@@ -213,7 +213,7 @@ export class Mutex extends Handle implements Guarded {
       const left = deadline - performance.now();
       if (!(left > 0)) throw timeoutError(SYSCALL, timeoutMs, this.#awaited.subject);
       native().lockWait(this.#mapping.native, this.#offset, Math.min(left, SLICE_MS));
-      result = this.#bound.takeAfterSleep();
+      result = this.#robust.takeAfterSleep();
     }
   }
 
@@ -228,7 +228,7 @@ export class Mutex extends Handle implements Guarded {
     switch (result) {
       case -EOWNERDEAD:
         this.#depth = 1;
-        return new Guard(this, true, [deadOwner(this.#bound)]);
+        return new Guard(this, true, [this.#robust.deadOwner()]);
       case -EBUSY:
         return undefined;
       case -EDEADLK:
@@ -263,7 +263,7 @@ export class Mutex extends Handle implements Guarded {
 
   /** @internal */
   makeConsistent(): void {
-    if (this.#bound.consistent() === undefined) return;
+    if (this.#robust.consistent() === undefined) return;
     throw new IpcError({
       code: 'EINVAL',
       syscall: 'pthread_mutex_consistent',
@@ -288,7 +288,7 @@ export class Mutex extends Handle implements Guarded {
   /** @internal */
   giveBack(): void {
     if (--this.#depth > 0) return;
-    const result = this.#bound.give();
+    const result = this.#robust.give();
     if (result === undefined) return;
     if (result === -EFAULT) {
       throw codedError('ERR_INTERPROC_LAYOUT', `somebody has overwritten ${this.describe()} while it was held`);
@@ -311,7 +311,7 @@ export class Mutex extends Handle implements Guarded {
    */
   destroy(): void {
     this.#check();
-    const result = this.#bound.take();
+    const result = this.#robust.take();
     if (result === -EBUSY || result === -EDEADLK) {
       throw new IpcError({ code: 'EBUSY', syscall: 'pthread_mutex_destroy', object: this.describe() });
     }
@@ -320,9 +320,14 @@ export class Mutex extends Handle implements Guarded {
     if (result === undefined || result === -EOWNERDEAD) {
       // Who gives back one that he should have repaired makes it useless.
       Atomics.store(words, (this.#offset + OWNER) / 4, INCONSISTENT);
-      this.#bound.give();
+      this.#robust.give();
     }
     this.close();
+  }
+
+  /** @internal */
+  remapped(): void {
+    this.#robust.remapped();
   }
 
   /** @internal */
@@ -346,7 +351,7 @@ export class Mutex extends Handle implements Guarded {
 
   protected onClose(): void {
     this.#mapping.dismiss(this);
-    this.#bound.unbind();
+    this.#robust.unbind();
   }
 
   describe(): string {
@@ -357,9 +362,6 @@ export class Mutex extends Handle implements Guarded {
     return { offset: this.#offset, kind: this.#kind, held: this.held };
   }
 }
-
-/** `owner` while a death is being repaired. */
-const INCONSISTENT = 0x7fff_ffff;
 
 function make(mapping: Mapping, offset: number, options: MutexCreateOptions): boolean {
   checkPlace(mapping, offset, MUTEX_BYTES);

@@ -48,6 +48,13 @@ const INCONSISTENT = 1;
 /** Nobody has repaired that. */
 const BROKEN = 2;
 
+/** Without what was wanted, whether it was granted meanwhile or not. */
+function withoutWish(claim: number, wanted: number): number {
+  if ((claim & WANTS) !== 0) return claim & ~WANTS;
+  if ((claim & WRITES) !== 0) return claim & ~WRITES;
+  return wanted === WANTS_READ && (claim & READERS) > 0 ? claim - 1 : claim;
+}
+
 const OPTIONS = ['seats'];
 
 /** Throws for a number of seats that cannot be meant. */
@@ -148,7 +155,10 @@ export class RwLock extends Table implements Guarded {
       },
       granted: () => {
         broken = this.load(CONSISTENCY) === BROKEN;
-        if (broken) return true;
+        if (broken) {
+          this.changeClaim(this.seat, (seen) => withoutWish(seen, wanted));
+          return true;
+        }
         if ((this.claim & WANTS) !== 0) return false;
         consistent = this.load(CONSISTENCY) === CONSISTENT;
         dead = this.#collect();
@@ -158,10 +168,7 @@ export class RwLock extends Table implements Guarded {
         this.changeClaim(this.seat, (seen) => seen & ~WANTS);
       },
       got: () => {
-        if (broken) {
-          this.#forgo();
-          throw this.#broken();
-        }
+        if (broken) throw this.#broken();
         this.mapping.checkIntact();
         const guard = new Guard(this, !consistent, dead.length === 0 ? undefined : dead);
         if ((this.claim & WRITES) !== 0) this.#writers.add(guard);
@@ -170,10 +177,6 @@ export class RwLock extends Table implements Guarded {
         return guard;
       },
     };
-  }
-
-  #forgo(): void {
-    this.changeClaim(this.seat, (seen) => seen & ~WANTS);
   }
 
   /** Who has died having it, and was told to nobody yet. Behind the door. [report] */
@@ -197,7 +200,6 @@ export class RwLock extends Table implements Guarded {
   }
 
   protected settle(): void {
-    const consistency = this.load(CONSISTENCY);
     let readers = 0;
     let writers = 0;
     const { top } = this;
@@ -206,6 +208,8 @@ export class RwLock extends Table implements Guarded {
       readers += claim & READERS;
       if ((claim & WRITES) !== 0) writers++;
     }
+    // Second: who breaks it says so before he goes.
+    const consistency = this.load(CONSISTENCY);
     for (const seat of this.inOrder((claim) => (claim & WANTS) !== 0)) {
       if (consistency === BROKEN) {
         this.tell(seat);

@@ -14,7 +14,7 @@ import { atExit } from '../core/exit.js';
 import { Handle } from '../core/handle.js';
 import { type Awaited, checkSignal, checkTimeout, pend, type SyncWaitOptions, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
-import { type BoundLock, native } from '../sys/index.js';
+import { native } from '../sys/index.js';
 import type { DeadOwner } from './guard.js';
 import {
   DIRTY,
@@ -37,7 +37,7 @@ import {
   TOP,
 } from './layout.js';
 import { checkPlace, checkThere, existsError, format, wordAt } from './place.js';
-import { bind } from './robust.js';
+import { Robust } from './robust.js';
 import { Sleepers } from './sleepers.js';
 
 /** How many threads may take part, unless it is said. */
@@ -118,13 +118,13 @@ export abstract class Table extends Handle {
   readonly offset: number;
   readonly name: ObjectName;
   readonly seats: number;
-  readonly #door: BoundLock;
+  readonly #door: Robust;
   readonly #awaited: Awaited;
   /** The first word of the table in the mapping. */
   protected readonly base: number;
   /** Our seat, -1 while we have none. */
   protected seat = -1;
-  #life: BoundLock | undefined;
+  #life: Robust | undefined;
   #stayAtExit: (() => void) | undefined;
   #inside = false;
   #lane: Sleepers | undefined;
@@ -139,7 +139,7 @@ export abstract class Table extends Handle {
     this.name = name;
     this.base = offset / 4;
     this.seats = wordAt(mapping, offset + SEATS);
-    this.#door = bind(mapping, offset, false);
+    this.#door = new Robust(mapping, offset, false);
     this.#awaited = { syscall: name, subject: { object: this.describe() } };
     mapping.admit(this);
   }
@@ -325,7 +325,7 @@ export abstract class Table extends Handle {
     if (this.seat >= 0) return;
     for (let seat = 0; seat < this.seats; seat++) {
       if (Atomics.load(this.words, this.at(seat, 0)) !== 0 || this.claimOf(seat) !== 0) continue;
-      const life = bind(this.mapping, this.offset + TABLE_BYTES + seat * SEAT_BYTES, false);
+      const life = new Robust(this.mapping, this.offset + TABLE_BYTES + seat * SEAT_BYTES, false);
       const result = life.take();
       if (result !== undefined) {
         if (result === -EOWNERDEAD) life.consistent();
@@ -547,6 +547,12 @@ export abstract class Table extends Handle {
 
   /** Whether this thread has something, through this handle, that others wait for. */
   abstract get held(): boolean;
+
+  /** @internal */
+  remapped(): void {
+    this.#door.remapped();
+    this.#life?.remapped();
+  }
 
   /** @internal */
   checkLeaving(): void {

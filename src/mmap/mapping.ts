@@ -3,7 +3,7 @@
  * seen by every process that maps them. `Atomics` work on its typed arrays, `Atomics.wait` does not
  * (it is refused on an ArrayBuffer, and never reaches another process).
  */
-import { MLOCK_ONFAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, type NativeMapping, native } from '../sys/index.js';
+
 import { checkBytes, checkInteger, checkOptions } from '../core/arguments.js';
 import { callBlocking } from '../core/blocking.js';
 import { EBUSY, EFBIG, EOPNOTSUPP } from '../core/errno.js';
@@ -17,7 +17,8 @@ import {
   systemError,
 } from '../core/errors.js';
 import { Handle } from '../core/handle.js';
-import { type WaitOptions, WAIT_OPTIONS } from '../core/wait.js';
+import { WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import { MLOCK_ONFAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, type NativeMapping, native } from '../sys/index.js';
 import { type Access, howToMap } from './access.js';
 import { caughtFaults } from './faults.js';
 import {
@@ -65,6 +66,8 @@ export interface MappingInit {
 export interface Resident {
   /** Throws while the memory may not go. */
   checkLeaving(): void;
+  /** The buffer that was there has gone. */
+  remapped(): void;
   close(): void;
 }
 
@@ -139,6 +142,11 @@ export class Mapping extends Handle {
 
   /** Called when the buffer was detached: by `close()`, `protect()` or `resize()`. @internal */
   whenDetached: (() => void) | undefined;
+
+  #detached(): void {
+    this.whenDetached?.();
+    for (const resident of this.#residents) resident.remapped();
+  }
 
   #show(): Views {
     const buffer = native().mappingBuffer(this.#native);
@@ -381,7 +389,7 @@ export class Mapping extends Handle {
         message: 'another thread, a pending wait, or a buffer that was moved away uses this memory',
       });
     }
-    this.whenDetached?.();
+    this.#detached();
     if (result < 0) {
       // The buffer is detached by now, and nothing else has changed.
       this.#views = this.#readOnly ? undefined : this.#show();
@@ -420,7 +428,7 @@ export class Mapping extends Handle {
       throw error;
     }
     native().munmap(old.mapping, old.buffer);
-    this.whenDetached?.();
+    this.#detached();
   }
 
   /** For another thread of this process: post it, and `attach()` there while this mapping is still open. */

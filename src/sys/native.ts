@@ -303,17 +303,32 @@ export interface BoundLock {
   takeAfterSleep(): Result | undefined;
   /** -EPERM if it is not held; -EFAULT if its word was overwritten. */
   give(): Result | undefined;
+  /** Frees the word of one that JavaScript has taken out of the list itself, and wakes who sleeps; -EFAULT if it was overwritten. */
+  free(): Result | undefined;
   /** -EINVAL if its last owner was not found dead. */
   consistent(): Result | undefined;
   /** Fills in process and thread of whom `take` has found dead, 0 for what is not known. */
   died(numbers: Uint32Array): Result | undefined;
   /** -EBUSY while it is held. */
   unbind(): Result | undefined;
+  /** The address of its node, as it stands in the thread's list. */
+  readonly node: bigint;
+}
+
+/** The list of robust mutexes of this thread. */
+export interface RobustThread {
+  /** Four pointers: the last node, the first one, an offset, the node that is being taken or freed. */
+  readonly list: ArrayBuffer;
+  /** What stands for a node where the list ends. */
+  readonly end: bigint;
+  readonly tid: number;
+  readonly pid: number;
 }
 
 interface RobustCalls {
   /** -ENOTSUP where the C library has no such list. */
   lockBind(mapping: NativeMapping, offset: number, recorded: boolean): BoundLock | Result;
+  robustThread(): RobustThread | Result;
   /** -EEXIST, -EAGAIN if something else is there. */
   lockFormat(mapping: NativeMapping, offset: number, image: Uint8Array, magic: number): Result;
   /** Sleeps once, a quarter of a second at most: 0 look again, -ETIMEDOUT, -EINTR. */
