@@ -60,7 +60,6 @@ async function check({ model, check: without, name, flags }) {
       '-w',
       '-DSAFETY',
       '-DNOREDUCE',
-      '-DCOLLAPSE',
       `-DMEMLIM=${MEGABYTES}`,
       '-o',
       'pan',

@@ -77,7 +77,7 @@ export class Condition extends Table {
     checkOptions(options, WAIT_OPTIONS);
     const mutex = mutexOf(guard);
     const wish = this.#register();
-    mutex.release(guard);
+    mutex.release(guard); // [release-mutex]
     try {
       await this.waitFor(wish, options);
     } finally {
@@ -90,7 +90,7 @@ export class Condition extends Table {
     checkOptions(options, ['timeoutMs']);
     const mutex = mutexOf(guard);
     const wish = this.#register();
-    mutex.release(guard);
+    mutex.release(guard); // [release-mutex]
     try {
       this.waitForSync(wish, options);
     } finally {
@@ -158,7 +158,7 @@ export class Condition extends Table {
 
   /** One signal too many is nothing: a wait may end for no reason. So it is noted before the claim goes. */
   protected died(_seat: number, claim: number): number {
-    this.store(LEFT, this.load(LEFT) + signalledOf(claim));
+    this.store(LEFT, this.load(LEFT) + signalledOf(claim)); // [note-signal]
     return 0;
   }
 

@@ -1,7 +1,7 @@
 /*
  * The barrier: arrivals, the outcome of a round in one word, its distribution, and rounds that a death breaks.
  *
- * source: src/lock/barrier.ts, src/lock/table.ts
+ * source: src/lock/barrier.ts, src/lock/table.ts, native/robust.c
  * run: nobody is killed, nobody looks by the clock, two parties of three threads, two rounds: -DDEATHS=0 -DTURNS=2
  * run: the same with three parties: -DDEATHS=0 -DTURNS=2 -DPARTIES=3
  * run: one is killed and comes back, two parties: -DDEATHS=1 -DLOOK
@@ -9,7 +9,6 @@
  * run: two are killed, two parties: -DDEATHS=2 -DLOOK -DCOMEBACKS=0
  * without: WITHOUT_BURY: -DDEATHS=1 -DLOOK: the dead one is counted
  * without: WITHOUT_NOTING: -DDEATHS=1 -DLOOK -DPARTIES=3: nobody learns that the round is broken
- * without: WITHOUT_NOTING_FIRST: -DDEATHS=2 -DLOOK -DPARTIES=3 -DCOMEBACKS=0: killed between taking the claim away and noting the death
  * without: WITHOUT_ENDING_FIRST: -DDEATHS=1 -DLOOK: killed while ending a round, and who comes then is counted in it
  * without: WITHOUT_TELLING_EVERYBODY: -DDEATHS=1 -DLOOK: killed between giving the outcome and telling
  * without: WITHOUT_LOOKING_AT_LIVES: -DDEATHS=1 -DLOOK -DPARTIES=3: nobody goes to find the death
@@ -81,9 +80,6 @@ inline bury() {
       :: else -> it = 0; break
       fi
     }
-#ifdef WITHOUT_NOTING_FIRST
-    atomic { life[it] = FREE; claim[it] = 0 }
-#endif
 #ifndef WITHOUT_NOTING
     death = true;                                            /* [note-death] */
 #endif

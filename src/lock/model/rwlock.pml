@@ -1,7 +1,7 @@
 /*
  * The lock for readers and writers: claims, burials, the order of wishes, and what is told after a writer's death.
  *
- * source: src/lock/rwlock.ts, src/lock/table.ts
+ * source: src/lock/rwlock.ts, src/lock/table.ts, native/robust.c
  * run: nobody is killed, nobody looks by the clock, waits are aborted: -DDEATHS=0 -DTURNS=1 -DABORTING
  * run: one is killed; three write: -DDEATHS=1 -DLOOK -DREADERS=0
  * run: one is killed and comes back; one reads, two write: -DDEATHS=1 -DLOOK -DCOMEBACKS=1
@@ -14,7 +14,6 @@
  * without: WITHOUT_BEING_ALONE: -DDEATHS=1 -DLOOK -DREADERS=2: two readers are told at once that the data is torn, and both repair it
  * without: WITHOUT_TELLING_EVERYBODY: -DDEATHS=1 -DLOOK -DREADERS=0: killed between granting and telling: who has got the lock sleeps on
  * without: WITHOUT_LOOKING_AT_LIVES: -DDEATHS=1 -DLOOK: the holder is killed, and nobody goes to bury it
- * without: WITHOUT_LOOKING_AT_DIRTY: -DDEATHS=2 -DLOOK -DCOMEBACKS=1: one without a seat is killed between leaving and looking whether something was released
  * without: WITHOUT_REPORTING_ONCE: -DDEATHS=1 -DLOOK -DREADERS=2: the death of a holder is told to everybody who comes
  * without: WITHOUT_GRANTING: -DDEATHS=0: nobody gets what a release has freed
  *

@@ -24,7 +24,7 @@ bool doorDied;                   /* FUTEX_OWNER_DIED of the door */
 byte life[N + 1];
 byte claim[N + 1];               /* its bits are those of the kind */
 byte ticket[N + 1];
-bool dirty;                      /* `dirty` and `handled` of the header differ: something was released that nobody has dispatched */
+bool dirty;                      /* the word `dirty` has changed since somebody behind the door read it */
 bool wake[N + 1];                /* the wake word is another one than was read last */
 bool asleep[N + 1];              /* in the kernel, on the wake word */
 
@@ -36,21 +36,11 @@ chan kill[N + 1] = [0] of { bit };
 #else
 #define anyDead (life[1] == DEAD || life[2] == DEAD || life[3] == DEAD)
 #endif
-#ifdef WITHOUT_LOOKING_AT_THE_DOOR
-#define doorIsDead false
-#else
-#define doorIsDead doorDied
-#endif
-#ifdef WITHOUT_LOOKING_AT_DIRTY
-#define isDirty false
-#else
-#define isDirty dirty
-#endif
 /*
  * The sleeper goes behind the door at least every 250 ms, and does there whatever is to be done. Here it does so only if there is something to be
  * done: each of these is a cause that nobody may have told it of. Without a death there is none, so without a death it does not look.
  */
-#define looks (anyDead || doorIsDead || isDirty)
+#define looks (anyDead || doorDied || dirty)
 
 #define ENTER(me) door == 0 -> door = me; everybody = doorDied; doorDied = false      /* [enter] */
 
@@ -75,18 +65,6 @@ inline tell(it) {
   fi
 #else
 #define TELL_EVERYBODY everybody = false
-#endif
-
-/* Frees the door, and goes inside again if something was released that the one inside may not have seen. */
-#ifndef WITHOUT_LEAVE_AGAIN
-#define LEAVE(me, inside) \
-  door = 0;                                  /* [leave] */ \
-  if                                         /* [settle-soon] */ \
-  :: atomic { dirty && ENTER(me); goto inside } \
-  :: !(dirty && door == 0) \
-  fi
-#else
-#define LEAVE(me, inside) door = 0
 #endif
 
 /*
