@@ -20,7 +20,17 @@ import {
 import type { Mapping } from '../mmap/index.js';
 import { native } from '../sys/index.js';
 import { Guard, type Guarded } from './guard.js';
-import { ELISION_MASK, INCONSISTENT, KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
+import {
+  ELISION_MASK,
+  INCONSISTENT,
+  KIND,
+  MAGIC,
+  MUTEX_BYTES,
+  OWNER,
+  ROBUST_AND_SHARED,
+  TID_MASK,
+  TYPE_MASK,
+} from './layout.js';
 import { checkPlace, checkThere, existsError, format, wordAt } from './place.js';
 import { Robust } from './robust.js';
 import { Sleepers } from './sleepers.js';

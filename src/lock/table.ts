@@ -214,7 +214,7 @@ export abstract class Table extends Handle {
     return this.words[this.at(seat, SEAT_TICKET)] as number;
   }
 
-  /** Stands behind all others. Behind the door. */
+  /** Stands behind all others. Behind the door. [ticket] */
   protected takeTicket(seat: number): void {
     const ticket = this.load(TICKET);
     this.store(TICKET, (ticket + 1) | 0);
@@ -252,7 +252,7 @@ export abstract class Table extends Handle {
     if (result === -EOWNERDEAD) {
       this.#door.consistent();
       // Whom the dead one has granted something may not have been told.
-      this.tellAll();
+      this.tellAll(); // [tell-all]
     }
     return true;
   }
@@ -265,7 +265,7 @@ export abstract class Table extends Handle {
     if (!this.#enter(patienceMs)) return false;
     let seen = 0;
     try {
-      seen = this.load(DIRTY);
+      seen = this.load(DIRTY); // [see]
       this.bury();
       change?.();
       this.settle();
@@ -286,7 +286,7 @@ export abstract class Table extends Handle {
 
   /** Says that something was released outside of the door, and settles it. */
   protected released(): void {
-    Atomics.add(this.words, this.base + DIRTY / 4, 1);
+    Atomics.add(this.words, this.base + DIRTY / 4, 1); // [dirty]
     this.settleSoon();
   }
 
@@ -441,7 +441,7 @@ export abstract class Table extends Handle {
         this.sit();
         // What happens from here on wakes the sleeper.
         this.#expected = Atomics.load(this.words, this.at(this.seat, SEAT_WAKE));
-        wish.ask();
+        wish.ask(); // [wish]
       },
       () => {
         granted = wish.granted();
@@ -735,7 +735,7 @@ export abstract class Table extends Handle {
 
   protected onClose(): void {
     this.mapping.dismiss(this);
-    this.#rise();
+    this.#rise(); // [close]
     this.#door.unbind();
   }
 
