@@ -1,9 +1,10 @@
 /** Storms over POSIX semaphores: those whose permits come back, and libc's, which lose them. */
-import * as sem from '../../../src/sem/index.js';
-import * as mmap from '../../../src/mmap/index.js';
+
 import { join } from 'node:path';
-import { temporaryFolder } from '../folder.js';
+import * as mmap from '../../../src/mmap/index.js';
+import * as sem from '../../../src/sem/index.js';
 import { newNamed, newRecovering } from '../../sem/support.js';
+import { temporaryFolder } from '../folder.js';
 import type { Opened, Primitive, Turn } from './primitive.js';
 
 const turn = (permit: sem.Permit): Turn => ({ deaths: 0, release: () => permit.release() });
