@@ -1,9 +1,9 @@
 /** Calls of interproc made by another process: as another user, under other limits, in namespaces of its own. */
 import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { type StartOptions, start } from './program.js';
+import { start, type StartOptions } from './program.js';
 import { skip } from './skips.js';
+import { fileURLToPath } from 'node:url';
 
 /** Where the calls are made. */
 export interface Elsewhere {

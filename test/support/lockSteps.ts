@@ -3,7 +3,7 @@ import * as lock from '../../src/lock/index.js';
 import type { Mapping } from '../../src/mmap/index.js';
 
 /** Opens what is there and takes what is needed; the answer does what is to be interrupted. */
-export function prepare(act: string, memory: Mapping): () => void | Promise<unknown> {
+export function prepare(act: string, memory: Mapping): () => unknown {
   switch (act) {
     case 'mutex lock': {
       const mutex = lock.Mutex.open(memory, 0);

@@ -1,5 +1,5 @@
 /** Other programs: started, listened to line by line, and gone when the test is over. */
-import { type ChildProcessByStdio, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, type StdioOptions } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { TestContext } from 'node:test';

@@ -256,7 +256,13 @@ export const once = inMemory(
               (dead) =>
                 new Promise<void>((release) => {
                   const deaths = dead === undefined ? 0 : 1;
-                  resolve({ deaths, release: () => (release(), ran) });
+                  resolve({
+                    deaths,
+                    release: () => {
+                      release();
+                      return ran;
+                    },
+                  });
                 }),
               wait,
             );

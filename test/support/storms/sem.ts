@@ -1,10 +1,9 @@
 /** Storms over POSIX semaphores: those whose permits come back, and libc's, which lose them. */
-
-import { join } from 'node:path';
-import * as mmap from '../../../src/mmap/index.js';
 import * as sem from '../../../src/sem/index.js';
-import { newNamed, newRecovering } from '../../sem/support.js';
+import * as mmap from '../../../src/mmap/index.js';
+import { join } from 'node:path';
 import { temporaryFolder } from '../folder.js';
+import { newNamed, newRecovering } from '../../sem/support.js';
 import type { Opened, Primitive, Turn } from './primitive.js';
 
 const turn = (permit: sem.Permit): Turn => ({ deaths: 0, release: () => permit.release() });
