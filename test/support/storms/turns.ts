@@ -33,7 +33,7 @@ const asleep = new Int32Array(new SharedArrayBuffer(4));
 /** Takes turns until all are told to quit. */
 export async function takeTurns(arena: Arena, primitive: Primitive, opened: Opened, who: Participant): Promise<void> {
   const { id, seat, form, random } = who;
-  const { capacity = 1, shares = false, tells = false } = primitive;
+  const { capacity = 1, shares = false, tells = false, needs } = primitive;
   let epoch = -1;
   let taken = 0;
 
@@ -81,8 +81,8 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
 
   const alone = async (turn: Turn): Promise<void> => {
     const inside = arena.enter(id, capacity);
-    // With several permits it is another one who was told.
-    if (tells && capacity === 1 && inside.tookOver && turn.deaths === 0)
+    // With several permits, or at a barrier, it may be another one who was told.
+    if (tells && capacity === 1 && needs !== 'all' && inside.tookOver && turn.deaths === 0)
       throw new Error(`${id} was not told of the death that it sees`);
     if (shares) arena.assertNobodyShares(id);
     inside.changeCounter();
