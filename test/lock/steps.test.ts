@@ -14,7 +14,9 @@ const MOST_STEPS = 60;
 /** What is there before, and what has to be true when the process with this pid was killed. */
 interface Scene {
   /** Makes the lock. The answer is called when the process is about to begin. */
-  make(memory: mmap.Mapping): () => (pid: number) => Promise<void>;
+  make(memory: mmap.Mapping): () => (pid: number, dead: number) => Promise<void>;
+  /** What one who was killed before had done. */
+  before?: string;
 }
 
 /** Runs the scene for each step; the last one is after all. Several at once. */
@@ -36,17 +38,27 @@ async function atStep(t: TestContext, folder: string, act: string, step: number,
   const place = join(folder, `${act} ${step}`);
   const memory = mmap.createFile(place, { size: 16384 });
   const begin = scene.make(memory);
+  const dead = scene.before === undefined ? 0 : await oneDead(t, place, scene.before);
   const program = startFixture(t, 'lock-step', [place, act, String(step)]);
   assert.equal(await program.line(), 'ready');
   const verify = begin();
   program.say('');
   const diedAtStep = await died(program);
   try {
-    await verify(program.pid);
+    await verify(program.pid, dead);
   } catch (why) {
     throw new Error(`killed at step ${step} of ${act}`, { cause: why });
   }
   return diedAtStep;
+}
+
+/** One that did it, all of it, and was killed. */
+async function oneDead(t: TestContext, place: string, act: string): Promise<number> {
+  const program = startFixture(t, 'lock-step', [place, act, '1000']);
+  assert.equal(await program.line(), 'ready');
+  program.say('');
+  assert.equal(await died(program), false);
+  return program.pid;
 }
 
 async function died(program: Program): Promise<boolean> {
@@ -133,6 +145,27 @@ describe('who is killed at whatever step of taking or releasing a lock of reader
             const told = seen(guard, pid);
             assert.equal(guard.ownerDied, act === 'write' && told === 1);
             await repaired(guard, pid);
+            await isWhole(() => rwlock.lock('write', SOON));
+          };
+        },
+      }));
+  }
+
+  for (const before of ['read', 'write']) {
+    test(`leaves it to who comes next, who buries both: read after ${before}`, (t) =>
+      eachStep(t, 'read', {
+        before,
+        make(memory) {
+          const rwlock = lock.RwLock.create(memory, 0);
+          return () => async (pid, dead) => {
+            const guard = await rwlock.lock('write', SOON);
+            const pids = guard.previousOwners.map((owner) => owner.pid);
+            assert.deepEqual([...new Set(pids)], pids, 'each once');
+            // Who had it was told of the one before him, if he had come so far.
+            assert.ok(pids.includes(pid) || pids.includes(dead), `${pids} without ${dead}`);
+            assert.equal(guard.ownerDied, before === 'write', 'nobody has repaired it');
+            if (guard.ownerDied) guard.markConsistent();
+            guard.release();
             await isWhole(() => rwlock.lock('write', SOON));
           };
         },

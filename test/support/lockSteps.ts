@@ -9,17 +9,13 @@ export function prepare(act: string, memory: Mapping): () => unknown {
       const mutex = lock.Mutex.open(memory, 0);
       return () => mutex.lockSync();
     }
+    case 'two mutexes': {
+      const [one, other] = [lock.Mutex.open(memory, 0), lock.Mutex.open(memory, 128)];
+      return () => [one.lockSync(), other.lockSync()];
+    }
     case 'mutex release': {
       const guard = lock.Mutex.open(memory, 0).lockSync();
       return () => guard.release();
-    }
-    case 'mutex repair': {
-      const mutex = lock.Mutex.open(memory, 0);
-      return () => {
-        const guard = mutex.lockSync();
-        guard.markConsistent();
-        guard.release();
-      };
     }
     case 'read': {
       const rwlock = lock.RwLock.open(memory, 0);
@@ -35,6 +31,11 @@ export function prepare(act: string, memory: Mapping): () => unknown {
     }
     case 'release of a writer': {
       const guard = lock.RwLock.open(memory, 0).lockSync('write');
+      return () => guard.release();
+    }
+    case 'release without repair': {
+      const guard = lock.RwLock.open(memory, 0).lockSync('write');
+      if (!guard.ownerDied) throw new Error('nobody died');
       return () => guard.release();
     }
     case 'acquire': {
