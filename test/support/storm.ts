@@ -15,7 +15,7 @@ import { SEED, seeded } from '../core/support.js';
 import { temporaryFolder } from './folder.js';
 import { stateOf, until as untilProc } from './proc.js';
 import { startFixture } from './program.js';
-import { Arena, DOES, now, type Point, POINTS, SEATS, type Seat } from './storms/arena.js';
+import { Arena, DOES, now, POINTS, type Point, SEATS, type Seat } from './storms/arena.js';
 import { type Made, type Primitive, primitiveOf } from './storms/primitive.js';
 import type { Form } from './storms/turns.js';
 
@@ -264,10 +264,34 @@ class Storm {
     const had = did === DOES.inside ? 1 : 0;
     const mayHave = did === DOES.inside || did === DOES.asks || did === DOES.releases ? 1 : 0;
     if (this.#primitive.loses === true) await this.#giveBack(index, had, mayHave);
-    this.#toBeTold = [had, mayHave];
+    const { needs } = this.#primitive;
+    // Whoever has waited once takes part.
+    this.#toBeTold = needs === 'all' ? [1, 1] : [had, mayHave];
+    if (needs === 'all') await this.#toldOfDeath();
     seat.empty();
     this.#arena.epoch++;
+    if (needs === 'all') await this.#startWhileOthersWait(index);
+    else this.#start(index);
+  }
+
+  /** Those who wait for all do not wait for a dead one. */
+  async #toldOfDeath(): Promise<void> {
+    const begun = now();
+    const stillBefore = this.#still;
+    await this.#until('the death is told', () => this.#arena.told > this.#toldBefore);
+    const took = now() - begun - (this.#still - stillBefore);
+    assert.ok(took <= MOST_WAIT, `nobody was told of a death for ${Math.round(took / 1000)} ms`);
+  }
+
+  /** Where all are needed, the others cannot but wait until the new one is there: it asks no earlier than that is taken into account. */
+  async #startWhileOthersWait(index: number): Promise<void> {
+    this.#stoppedSince = now();
+    this.#arena.pause = true;
     this.#start(index);
+    await this.#until('the new one is there', () => this.#arena.seats[index]?.does === DOES.pauses);
+    this.#arena.addStill(now() - this.#stoppedSince);
+    this.#stoppedSince = 0;
+    this.#arena.pause = false;
   }
 
   /** Anyone, after any time; every other time who happens to be inside then, or is the next to be. */
@@ -288,10 +312,10 @@ class Storm {
     this.#atPoints++;
     seat.stopAt = POINTS[point];
     await this.#until(`${id} stops ${point}`, () => seat.stoppedAt === POINTS[point]);
-    const inside = point !== 'before it asks' && point !== 'after it released';
+    const inside = this.#primitive.needs === 'all' || (point !== 'before it asks' && point !== 'after it released');
     if (inside) this.#stoppedSince = now();
     if (!this.#threads) await untilProc(`${id} is stopped`, () => stateOf(id) === 'T');
-    if (!inside) await this.#othersGoOn(seat);
+    if (!inside && this.#primitive.needs !== 'all') await this.#othersGoOn(seat);
     else if (point !== 'while it asks' && (this.#primitive.capacity ?? 1) === 1)
       await this.#othersWait(seat, id, point);
     if (!inside) return;
@@ -317,6 +341,7 @@ class Storm {
     await this.#until('all others wait', () =>
       this.#arena.seats.every((seat) => seat === stopped || seat.does === DOES.asks),
     );
+    if (point === 'before it asks' || point === 'after it released') return;
     assert.equal(this.#arena.insider, id, 'nobody else is inside');
   }
 
@@ -335,15 +360,21 @@ class Storm {
 
   // ---- the end
 
+  /** Who waits for what others were to do waits for ever now. */
+  #endThoseWhoWait(): void {
+    for (const one of this.#running) one?.kill();
+  }
+
   async #end(): Promise<void> {
     this.#quits = true;
     this.#arena.quit = true;
+    if (this.#primitive.needs !== undefined) this.#endThoseWhoWait();
     const faults = await Promise.all(this.#running.map((one) => one?.ended));
     assert.deepEqual(faults.filter(Boolean), []);
     const { seats, counted } = this.#arena;
     const changes = seats.reduce((sum, seat) => sum + seat.changes, 0);
     assert.ok(
-      counted >= changes && counted <= changes + this.#kills,
+      counted >= changes && counted <= changes + this.#kills + (this.#primitive.needs === undefined ? 0 : 1),
       `the counter is ${counted} after ${changes} turns that changed it`,
     );
     const least = this.#kills * SEATS * TEN;
@@ -351,7 +382,7 @@ class Storm {
     const longest = Math.max(...seats.map((seat) => seat.longest));
     assert.ok(longest <= MOST_WAIT, `somebody has waited for ${Math.round(longest / 1000)} ms`);
     // And what they leave is free.
-    this.#made.ours.takeSync({ shared: false, timeoutMs: MOST_WAIT / 1000 }).release();
+    await this.#made.ours.takeSync({ shared: false, timeoutMs: MOST_WAIT / 1000 }).release();
   }
 
   get #turns(): number {

@@ -54,7 +54,7 @@ export const robsTheSlow: Primitive = {
 
 function lockFileThat(counts: (deaths: number) => number): Primitive {
   const open = (path: string): Opened => {
-    const { take, takeSync } = filelocks.lockFile.open(path);
+    const { take, takeSync } = filelocks.lockFile.open(path, 0);
     const told = (turn: Turn): Turn => ({ deaths: counts(turn.deaths), release: () => turn.release() });
     return { take: async (how: Asked) => told(await take(how)), takeSync: (how) => told(takeSync(how)) };
   };

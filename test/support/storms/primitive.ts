@@ -10,9 +10,12 @@ export interface Turn {
   deaths: number;
   /** Whether a turn that was asked for as shared is alone, since the one before died. */
   alone?: boolean;
+  /** Whether there is nothing to be done in it. */
+  idle?: boolean;
   /** Says that what the dead has left is in order again. Called after `deaths`, before `release`. */
   repaired?(): void;
-  release(): void;
+  /** Settled when it is over. */
+  release(): void | Promise<void>;
 }
 
 /** How a turn is asked for. */
@@ -54,8 +57,14 @@ export interface Primitive {
   tells?: boolean;
   /** Whether what a dead holder had is lost, until the test gives it back (`Made.free` and `Made.giveBack`). */
   loses?: boolean;
+  /**
+   * Whether who waits may wait for what only others do, or for every other one: then those who wait at the end are killed, and, with
+   * `'all'`, nobody goes on while one is missing; his death is told at once, to those who wait.
+   */
+  needs?: 'others' | 'all';
   make(t: Pick<TestContext, 'after'>): Made;
-  open(place: string): Opened;
+  /** `seat`: the number of the participant. */
+  open(place: string, seat: number): Opened;
 }
 
 /** The primitive with this name, `file:export`. */

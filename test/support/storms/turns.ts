@@ -1,6 +1,6 @@
 /** One participant of a storm: it asks for turns, takes them, and stops where it is told to. */
-import { setImmediate as yielded, setTimeout as passed } from 'node:timers/promises';
-import { type Arena, DOES, now, type Point, POINTS, type Seat } from './arena.js';
+import { setTimeout as passed, setImmediate as yielded } from 'node:timers/promises';
+import { type Arena, DOES, now, POINTS, type Point, type Seat } from './arena.js';
 import type { Opened, Primitive, Turn } from './primitive.js';
 
 /** In which form turns are asked for. */
@@ -33,7 +33,7 @@ const asleep = new Int32Array(new SharedArrayBuffer(4));
 /** Takes turns until all are told to quit. */
 export async function takeTurns(arena: Arena, primitive: Primitive, opened: Opened, who: Participant): Promise<void> {
   const { id, seat, form, random } = who;
-  const { capacity = 1, shares = false, tells = false } = primitive;
+  const { capacity = 1, shares = false, tells = false, needs } = primitive;
   let epoch = -1;
   let taken = 0;
 
@@ -81,7 +81,9 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
 
   const alone = async (turn: Turn): Promise<void> => {
     const inside = arena.enter(id, capacity);
-    if (tells && inside.tookOver && turn.deaths === 0) throw new Error(`${id} was not told of the death that it sees`);
+    // With several permits, or at a barrier, it may be another one who was told.
+    if (tells && capacity === 1 && needs !== 'all' && inside.tookOver && turn.deaths === 0)
+      throw new Error(`${id} was not told of the death that it sees`);
     if (shares) arena.assertNobodyShares(id);
     inside.changeCounter();
     seat.countChange();
@@ -125,10 +127,10 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
     seat.does = DOES.inside;
     seat.longest = now() - begun - (arena.still - stillBefore);
     if (turn.deaths > 0) arena.tell(turn.deaths);
-    await (shared && turn.alone !== true ? together() : alone(turn));
+    if (turn.idle !== true) await (shared && turn.alone !== true ? together() : alone(turn));
     if (turn.deaths > 0) turn.repaired?.();
     seat.does = DOES.releases;
-    turn.release();
+    await turn.release();
     seat.does = DOES.nothing;
     at('after it released');
     seat.countTurn();
