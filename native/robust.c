@@ -109,12 +109,12 @@ static node *end_of(struct ip_robust *thread) { return (node *)(void *)&thread->
 static void set_previous(node *of, node *previous) { ((node **)(void *)of)[-1] = previous; }
 
 /* What the thread is about to take or to free: if it ends meanwhile, the kernel looks at this one, too. */
-static void begin(struct ip_robust *thread, object *at) {
+static void begin(struct ip_robust *thread, object *at) { /* [begin] */
   thread->head->list_op_pending = (struct robust_list *)(void *)&at->mutex.next;
   atomic_signal_fence(memory_order_seq_cst);
 }
 
-static void done(struct ip_robust *thread) {
+static void done(struct ip_robust *thread) { /* [done] */
   atomic_signal_fence(memory_order_seq_cst);
   thread->head->list_op_pending = NULL;
 }
@@ -209,7 +209,7 @@ static int take(ip_lock *lock, uint32_t waiters) {
     /* [take] [inherit] */
     if (atomic_compare_exchange_strong(&at->mutex.word, &seen, thread->tid | waiters | (seen & FUTEX_WAITERS))) break;
   }
-  if (at->mutex.owner == NOT_RECOVERABLE) {
+  if (at->mutex.owner == NOT_RECOVERABLE) { /* [broken] */
     atomic_store(&at->mutex.word, 0);
     wake(&at->mutex.word, INT_MAX);
     done(thread);
@@ -221,7 +221,7 @@ static int take(ip_lock *lock, uint32_t waiters) {
     lock->dead_tid = owner != INCONSISTENT ? (uint32_t)owner : lock->recorded ? at->tid : 0;
     lock->dead_pid = lock->recorded && at->tid == lock->dead_tid ? at->pid : 0;
   }
-  at->mutex.owner = died ? INCONSISTENT : (int32_t)thread->tid;
+  at->mutex.owner = died ? INCONSISTENT : (int32_t)thread->tid; /* [inconsistent] */
   if (lock->recorded) {
     at->tid = thread->tid;
     at->pid = thread->pid;
@@ -254,7 +254,7 @@ static int give(ip_lock *lock) {
   bool broken = at->mutex.owner == INCONSISTENT;
   begin(thread, at);
   withdraw(thread, lock);
-  at->mutex.owner = broken ? NOT_RECOVERABLE : 0;
+  at->mutex.owner = broken ? NOT_RECOVERABLE : 0; /* [break] */
   uint32_t seen = atomic_load(&at->mutex.word);
   int bad = 0;
   for (;;) {
@@ -386,7 +386,7 @@ static napi_value lock_free(napi_env env, napi_callback_info info) {
 static napi_value lock_consistent(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
   if (!usable(lock) || !lock->held || lock->at->mutex.owner != INCONSISTENT) return ip_result(env, -EINVAL);
-  lock->at->mutex.owner = (int32_t)lock->environment->robust->tid;
+  lock->at->mutex.owner = (int32_t)lock->environment->robust->tid; /* [mark-consistent] */
   return NULL;
 }
 
@@ -580,7 +580,7 @@ static int64_t run_lock(ip_call *call) {
   int result;
   do {
     result = sleep_on_word(wait->word, LOOK_AGAIN_NS);
-  } while (result == -ETIMEDOUT);
+  } while (result == -ETIMEDOUT); /* [look] */
   if (result != 0) ip_robust_settled(); /* else once another call is made on this thread: then this one has been seen to */
   return result;
 }
