@@ -59,7 +59,10 @@ function build(copy, file, text) {
   const one = { extends: './tsconfig.json', compilerOptions: { noCheck: true }, files: [file], include: [] };
   writeFileSync(join(copy, 'tsconfig.one.json'), JSON.stringify(one));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.one.json'], { cwd: copy, encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.one.json'], {
+    cwd: copy,
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`${file} does not compile: ${stdout}`);
 }
 
