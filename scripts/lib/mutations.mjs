@@ -5,14 +5,12 @@
 
 const STEPS = 'test/lock/steps.test.ts';
 const DEATHS = 'test/lock/deaths.test.ts';
-const STORM = 'test/lock/storm.test.ts';
 const TABLE = 'src/lock/table.ts';
 const ROBUST = 'native/robust.c';
 
 /** All, or those with such names. */
 const steps = (pattern) => ({ file: STEPS, pattern });
 const deaths = (pattern) => ({ file: DEATHS, pattern });
-const storm = (pattern) => ({ file: STORM, pattern });
 
 export const MUTATIONS = [
   // ---- the door and the seats of a table
@@ -253,7 +251,10 @@ export const MUTATIONS = [
     name: 'what was decided is written down before it is told',
     find: '      this.store(OUTCOME, PASSED); // [pass]\n      this.#last = true;\n    }\n    this.#end();\n',
     replace: '      this.#last = true;\n      this.#end(PASSED);\n      return;\n    }\n    this.#end();\n',
-    also: { find: '  #end(): void {\n    const outcome = this.load(OUTCOME);\n', replace: '  #end(outcome = this.load(OUTCOME)) {\n' },
+    also: {
+      find: '  #end(): void {\n    const outcome = this.load(OUTCOME);\n',
+      replace: '  #end(outcome = this.load(OUTCOME)) {\n',
+    },
     tests: [steps('all pass')],
   },
   // ---- latch, once
@@ -369,7 +370,7 @@ export const MUTATIONS = [
     name: 'who sleeps looks again after a quarter of a second',
     find: '  return (struct timespec){.tv_sec = 0, .tv_nsec = (long)nanoseconds};\n',
     replace: '  return (struct timespec){.tv_sec = 3600, .tv_nsec = (long)nanoseconds};\n',
-    tests: [deaths('was not told')],
+    tests: [deaths('not told: who sleeps')],
   },
   {
     file: ROBUST,
