@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Barrier } from '../../src/lock/index.js';
-import { AT, claimed, claims, peerProcess, type PeerProcess, peerThread, type Shared, sharedMemory } from '../support/lockPeer.js';
+import {
+  AT,
+  claimed,
+  claims,
+  peerProcess,
+  type PeerProcess,
+  peerThread,
+  type Shared,
+  sharedMemory,
+} from '../support/lockPeer.js';
 
 const arrived = (claim: number): boolean => (claim & 0x3ff) !== 0;
 

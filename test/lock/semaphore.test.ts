@@ -97,10 +97,7 @@ test('permits of a thread that ends and of a process that exits come back', asyn
   await thread.worker.terminate();
   void other.ask('exit', 0);
   const guard = await wait;
-  assert.deepEqual(
-    guard.previousOwners.map(({ pid }) => pid).sort(),
-    [process.pid, other.program.pid].sort(),
-  );
+  assert.deepEqual(guard.previousOwners.map(({ pid }) => pid).sort(), [process.pid, other.program.pid].sort());
   guard.release();
 });
 
