@@ -20,6 +20,19 @@ const HINTS: Record<string, string> = {
   'fcntl(F_SETLKW) EDEADLK':
     'who has this lock waits, directly or through others, for one of this process: release that first, and take locks in one order everywhere',
   'flock ENOLCK': NO_LOCKS,
+  'rwlock EDEADLK':
+    'release what this thread has first, or wait by lock(), which lets the rest of the thread go on meanwhile',
+  'semaphore EDEADLK':
+    'release what this thread has first, or wait by acquire(), which lets the rest of the thread go on meanwhile',
+  'condition EDEADLK': 'wait(), which does not block the thread, may be called by any number of its parts',
+  'barrier EDEADLK': 'wait(), which does not block the thread, may be called by any number of its parts',
+  'latch EDEADLK': 'wait(), which does not block the thread, may be called by any number of its parts',
+  'rwlock ENOTRECOVERABLE':
+    'whoever gets a guard with ownerDied repairs what it protects and calls markConsistent(); now only a new lock helps',
+  'barrier EOWNERDEAD':
+    'the next round begins with those who come now: wait() again with as many as the barrier is for',
+  'pthread_cond_wait EPERM':
+    'wait() has the guard of the mutex again when it returns: call it before the guard is released',
   'fcntl(F_SETLK) ENOLCK': NO_LOCKS,
   'fcntl(F_SETLKW) ENOLCK': NO_LOCKS,
   'fcntl(F_OFD_SETLK) ENOLCK': NO_LOCKS,

@@ -77,6 +77,8 @@ export const TICKET = 56;
 export const DIRTY = 60;
 /** Words of the kind: consistency (rwlock), capacity (semaphore), parties and round and outcome (barrier), count (latch). */
 export const OWN = 64;
+/** What `DIRTY` was when somebody behind the door last began to look at the table. Behind the door. */
+export const HANDLED = 124;
 /** Bytes before the seats. */
 export const TABLE_BYTES = 128;
 

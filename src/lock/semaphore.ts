@@ -184,7 +184,7 @@ export class Semaphore extends Table implements Guarded {
     const found: number[] = [];
     const { top } = this;
     for (let seat = 0; seat < top; seat++) {
-      if (seat !== this.seat && this.claimOf(seat) !== 0) found.push(this.lifeOffset(seat));
+      if (seat !== this.seat && (this.claimOf(seat) & HELD) !== 0) found.push(this.lifeOffset(seat));
     }
     return found;
   }

@@ -18,6 +18,7 @@ import { native } from '../sys/index.js';
 import type { DeadOwner } from './guard.js';
 import {
   DIRTY,
+  HANDLED,
   KIND,
   type ObjectName,
   OWNER,
@@ -140,6 +141,8 @@ export abstract class Table extends Handle {
   /** The door was shut too long at the last attempt. */
   #shut = false;
   #expected = 0;
+  /** The last attempt was granted something: what else stands in the seat has not been looked at. */
+  #served = false;
   /** All that stands in the seat goes. */
   #closing = false;
   /** In the order in which they are done, all before anything else is asked. */
@@ -266,6 +269,7 @@ export abstract class Table extends Handle {
     let seen = 0;
     try {
       seen = this.load(DIRTY); // [see]
+      this.store(HANDLED, seen);
       this.bury();
       change?.();
       this.settle();
@@ -431,6 +435,23 @@ export abstract class Table extends Handle {
     return Float64Array.from([this.offset, ...this.inTheWay()]);
   }
 
+  /**
+   * Whether a sleeper who looked up may sleep on: nobody has told it anything, nobody is dead whom nobody has buried, and no release is left to
+   * see to. So whatever step somebody dies at who was to wake it, it goes on. [look]
+   */
+  #nothingHappened(): boolean {
+    if (this.#shut || this.#served || this.seat < 0 || this.#errands.length > 0) return false;
+    const { words } = this;
+    if (Atomics.load(words, this.at(this.seat, SEAT_WAKE)) !== this.#expected) return false;
+    if (Atomics.load(words, this.base + DIRTY / 4) !== Atomics.load(words, this.base + HANDLED / 4)) return false;
+    if ((Atomics.load(words, this.base) & OWNER_DIED) !== 0) return false;
+    const { top } = this;
+    for (let seat = 0; seat < top; seat++) {
+      if ((Atomics.load(words, this.at(seat, 0)) & OWNER_DIED) !== 0) return false;
+    }
+    return true;
+  }
+
   /** Asks, behind the door; false if it has to wait, for what it wants or for the door. */
   #attempt<T>(wish: Wish<T>, patienceMs: number): boolean {
     let granted = false;
@@ -448,6 +469,7 @@ export abstract class Table extends Handle {
       },
     );
     this.#shut = !entered;
+    this.#served = granted;
     return granted;
   }
 
@@ -575,7 +597,7 @@ export abstract class Table extends Handle {
             // This wait may be one that is to be taken back.
             if (!over) this.#runErrands(PATIENCE_MS);
             if (over) return true;
-            if (leaves || !this.#attempt(wish, PATIENCE_MS)) {
+            if (leaves || (asked && this.#nothingHappened()) || !this.#attempt(wish, PATIENCE_MS)) {
               asked ||= !this.#shut;
               return false;
             }
@@ -647,7 +669,8 @@ export abstract class Table extends Handle {
     let asked = wish.asked === true;
     for (;;) {
       const left = deadline - performance.now();
-      if (this.#attempt(wish, Math.min(left, SLICE_MS))) return wish.got();
+      if (!(asked && left > 0 && this.#nothingHappened()) && this.#attempt(wish, Math.min(left, SLICE_MS)))
+        return wish.got();
       asked ||= !this.#shut;
       if (!(left > 0)) {
         if (asked && this.#takeBackSync(wish)) return wish.got();

@@ -67,9 +67,7 @@ test('who has it and would wait for himself is told of the deadlock', async (t) 
 test('counting in three processes and a thread, reading and writing, loses nothing', async (t) => {
   const { shared, lock } = newLock(t);
   const all = [...(await peers(t, shared, 2)), await peerThread(t, shared, 'rwlock')];
-  const answers = all.map((peer, index) =>
-    peer.ask('increments', index === 0 ? 'lockSync' : 'lock', 1000, 'write'),
-  );
+  const answers = all.map((peer, index) => peer.ask('increments', index === 0 ? 'lockSync' : 'lock', 1000, 'write'));
   for (let round = 0; round < 300; round++) {
     using _guard = await lock.lock('read');
     const before = shared.memory.int32[256];
@@ -236,7 +234,10 @@ test('killed at any moment, six times, the lock goes on and counts are right', a
     const dead = guard.previousOwners.map(({ pid }) => pid);
     assert.equal(new Set(dead).size, dead.length);
     guard.release();
-    assert.deepEqual(claims(shared).filter((claim) => claim !== 0), []);
+    assert.deepEqual(
+      claims(shared).filter((claim) => claim !== 0),
+      [],
+    );
   }
 });
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Barrier, Condition, Latch, RwLock, Semaphore } from '../../src/lock/index.js';
 import * as mmap from '../../src/mmap/index.js';
 import { AT, claimed, claims, peerProcess, peerThread, sharedMemory, until } from '../support/lockPeer.js';
+import { assertWaitsSleep } from '../support/waiting.js';
 
 type Made = { seats: number; close(): void; tryLock?: unknown };
 interface Kind {
@@ -236,4 +237,8 @@ test('threads share a lock in memory that was attached', async (t) => {
   for (const answer of answers) assert.deepEqual((await answer).code, undefined);
   assert.equal(shared.memory.int32[256], 1000);
   await until(() => claims(shared).every((claim) => claim === 0));
+});
+
+test('a hundred and a thousand who wait take less than a hundredth of a processor', async (t) => {
+  await assertWaitsSleep(t, ['rwlock.hundred', 'rwlock.thousand', 'permits.thousand']);
 });
