@@ -94,7 +94,9 @@ const jobs = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.pml'))
   .flatMap(jobsOf)
   .filter(
-    (job) => parts.length === 0 || parts.some((part) => `${job.model} ${job.check ?? ''} ${job.name}`.includes(part)),
+    (job) =>
+      parts.length === 0 ||
+      parts.some((part) => [job.model, job.check ?? [], job.name].flat().join(' ').includes(part)),
   );
 if (jobs.length === 0) throw new Error('no run has such a name');
 const waiting = [...jobs];

@@ -26,7 +26,7 @@ test('every step of a model is a label in the source that the model names', () =
     }
   }
   assert.deepEqual(missing, []);
-  assert.ok(found > 60, `only ${found} labels were found`);
+  assert.ok(found >= 50, `only ${found} labels were found`);
 });
 
 test('every check of a model is taken out in one of its runs, and docs/design/locks-model.md says what is found then', () => {
@@ -43,10 +43,10 @@ test('every check of a model is taken out in one of its runs, and docs/design/lo
   assert.ok(new Set(switches).size > 20);
 });
 
-test('spin finds no error where nobody is killed, and finds one if nobody is woken', async (t) => {
+test('spin finds no error where nobody is killed, and finds one if a wait is registered too late', async (t) => {
   if (!peer(t, 'spin')) return;
-  const ended = await runScript('model.mjs', ['nobody is killed', 'WITHOUT_WAKE']);
+  const ended = await runScript('model.mjs', ['condition.pml nobody is killed', 'WITHOUT_REGISTERING_FIRST']);
   assert.equal(ended.code, 0, ended.stdout + ended.stderr);
-  assert.equal([...ended.stdout.matchAll(/no errors/g)].length, 4, ended.stdout);
-  assert.match(ended.stdout, /WITHOUT_WAKE: .*\n +found: /);
+  assert.match(ended.stdout, /no errors/);
+  assert.match(ended.stdout, /WITHOUT_REGISTERING_FIRST: .*\n +found: /);
 });

@@ -31,8 +31,9 @@ bool death;
 byte arrivedIn[4];               /* the round that a seat's thread is waiting for */
 byte known[12];                  /* what somebody was told of a round */
 bool wasDead[4];                 /* dead already when the one inside began */
+bool hurt;                       /* one who took part was killed, and no round was broken since */
 
-inline wasKilled(me) { arrivedIn[me] = 0 }
+inline wasKilled(me) { arrivedIn[me] = 0; hurt = true }
 
 #include "table.pml"
 
@@ -90,7 +91,7 @@ inline bury() {
 
 inline settle() {
   if
-  :: allArrived > 0 && death -> outcome = BROKEN             /* [break] */
+  :: atomic { allArrived > 0 && death -> outcome = BROKEN; hurt = false }      /* [break] */
   :: atomic { allArrived >= PARTIES && !death ->
       assert(!(arrived(1) && wasDead[1]) && !(arrived(2) && wasDead[2]) && !(arrived(3) && wasDead[3]));
       outcome = PASSED                                       /* [pass] */
@@ -121,7 +122,7 @@ inside:
 #endif
       if
       :: joined
-      :: atomic { !joined && life[me] == FREE -> life[me] = HELD; joined = true }  /* [sit] */
+      :: atomic { !joined && life[me] == FREE -> life[me] = HELD; joined = true; wasDead[me] = false }        /* [sit] */
 #ifdef WITHOUT_BURY
       :: atomic { !joined && life[me] == DEAD -> life[me] = HELD; joined = true }
 #endif
@@ -155,7 +156,7 @@ inside:
         :: atomic { timeout ->                                                     /* for ever: it must be that too few are left */
             assert(asleep[me] && claim[me] == ARRIVED && arrivedIn[me] == round);
             assert(allArrived < PARTIES);
-            assert(life[1] != DEAD && life[2] != DEAD && life[3] != DEAD && !doorDied && door == 0 && !death);
+            assert(life[1] != DEAD && life[2] != DEAD && life[3] != DEAD && !doorDied && door == 0 && !hurt);
             goto over
           }
         fi

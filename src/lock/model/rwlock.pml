@@ -6,7 +6,7 @@
  * run: one is killed; three write: -DDEATHS=1 -DLOOK -DREADERS=0
  * run: one is killed and comes back; one reads, two write: -DDEATHS=1 -DLOOK -DCOMEBACKS=1
  * run: one is killed and comes back; two read, one writes: -DDEATHS=1 -DLOOK -DREADERS=2 -DCOMEBACKS=1
- * run: two are killed; one reads, two write: -DDEATHS=2 -DLOOK
+ * run: two are killed; three write: -DDEATHS=2 -DLOOK -DREADERS=0 -DVICTIMS=2
  * without: WITHOUT_SETTLING_SOON: -DDEATHS=0: released while somebody was about to leave, and nobody gives it to those who wait
  * without: WITHOUT_BURY: -DDEATHS=1 -DLOOK: the dead writer's claim goes, and nobody is told
  * without: WITHOUT_INCONSISTENT_FIRST: -DDEATHS=2 -DLOOK -DREADERS=0: killed between burying the writer and saying that the data is torn

@@ -12,6 +12,10 @@
 #ifndef TURNS
 #define TURNS 1
 #endif
+/* The first so many may be killed: where all three do the same, which two of them die makes no difference. */
+#ifndef VICTIMS
+#define VICTIMS 3
+#endif
 #ifndef COMEBACKS
 #define COMEBACKS 1
 #endif
@@ -92,7 +96,7 @@ end:
   do
   :: kill[(deaths < DEATHS -> 1 : 0)]!0
   :: kill[(deaths < DEATHS -> 2 : 0)]!0
-  :: kill[(deaths < DEATHS -> 3 : 0)]!0
+  :: kill[(deaths < DEATHS && VICTIMS == 3 -> 3 : 0)]!0
   od
 }
 
