@@ -80,7 +80,7 @@ export class Condition extends Table {
     const mutex = mutexOf(guard);
     const registered = this.eventually(() => this.#register());
     if (registered !== undefined) await registered;
-    this.#release(mutex, guard);
+    this.#release(mutex, guard); // [release-mutex]
     try {
       await this.waitFor(this.#wish(), options);
     } finally {
@@ -95,7 +95,7 @@ export class Condition extends Table {
     const mutex = mutexOf(guard);
     this.checkBlocking();
     this.surely(() => this.#register());
-    this.#release(mutex, guard);
+    this.#release(mutex, guard); // [release-mutex]
     try {
       this.waitForSync(this.#wish(), options);
     } finally {
@@ -177,7 +177,7 @@ export class Condition extends Table {
 
   /** One signal too many is nothing: a wait may end for no reason. So it is noted before the claim goes. */
   protected died(_seat: number, claim: number): number {
-    this.store(LEFT, this.load(LEFT) + signalledOf(claim));
+    this.store(LEFT, this.load(LEFT) + signalledOf(claim)); // [note-signal]
     return 0;
   }
 

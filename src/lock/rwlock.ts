@@ -176,7 +176,10 @@ export class RwLock extends Table implements Guarded {
       got: () => {
         if (broken) throw this.#broken();
         this.mapping.checkIntact();
-        const guard = new Guard(this, !consistent, dead);
+        const guard = new Guard(
+          this,
+          consistent && dead === undefined ? undefined : { owners: dead ?? [], unrepaired: !consistent },
+        );
         if ((this.claim & WRITES) !== 0) this.#writers.add(guard);
         if (!consistent && mode === 'read') this.#repairing.add(guard);
         this.#guards++;
@@ -191,7 +194,7 @@ export class RwLock extends Table implements Guarded {
 
   protected died(_seat: number, claim: number): number {
     if ((claim & WRITES) !== 0) {
-      if (this.load(CONSISTENCY) === CONSISTENT) this.store(CONSISTENCY, INCONSISTENT);
+      if (this.load(CONSISTENCY) === CONSISTENT) this.store(CONSISTENCY, INCONSISTENT); // [inconsistent]
       return DIED_WRITING;
     }
     return (claim & READERS) === 0 ? claim & DIED : DIED_READING;
@@ -239,7 +242,7 @@ export class RwLock extends Table implements Guarded {
     const writes = this.#writers.has(guard);
     if (guard.ownerDied && writes) {
       // Who does not repair what it protects makes it useless.
-      this.#settleConsistency(BROKEN);
+      this.#settleConsistency(BROKEN); // [break]
     }
     this.changeClaim(this.seat, (seen) => (writes ? seen & ~WRITES : (seen & READERS) === 0 ? undefined : seen - 1)); // [release]
     this.released();
@@ -255,7 +258,7 @@ export class RwLock extends Table implements Guarded {
         message: 'no writer died, or its death was repaired already',
       });
     }
-    this.#settleConsistency(CONSISTENT);
+    this.#settleConsistency(CONSISTENT); // [mark-consistent]
     if (!this.#repairing.has(guard)) return;
     this.#writers.delete(guard);
     this.changeClaim(this.seat, (seen) => (seen & ~WRITES) + 1);

@@ -146,7 +146,7 @@ export class Semaphore extends Table implements Guarded {
       },
       got: () => {
         this.mapping.checkIntact();
-        const guard = new Guard(this, false, dead);
+        const guard = new Guard(this, dead === undefined ? undefined : { owners: dead, unrepaired: false });
         this.#permits.set(guard, count);
         this.#held += count;
         return guard;

@@ -217,7 +217,7 @@ export abstract class Table extends Handle {
     return this.words[this.at(seat, SEAT_TICKET)] as number;
   }
 
-  /** Stands behind all others. Behind the door. */
+  /** Stands behind all others. Behind the door. [ticket] */
   protected takeTicket(seat: number): void {
     const ticket = this.load(TICKET);
     this.store(TICKET, (ticket + 1) | 0);
@@ -255,7 +255,7 @@ export abstract class Table extends Handle {
     if (result === -EOWNERDEAD) {
       this.#door.consistent();
       // Whom the dead one has granted something may not have been told.
-      this.tellAll();
+      this.tellAll(); // [tell-all]
     }
     return true;
   }
@@ -290,7 +290,7 @@ export abstract class Table extends Handle {
 
   /** Says that something was released outside of the door, and settles it. */
   protected released(): void {
-    Atomics.add(this.words, this.base + DIRTY / 4, 1);
+    Atomics.add(this.words, this.base + DIRTY / 4, 1); // [dirty]
     this.settleSoon();
   }
 
@@ -462,7 +462,7 @@ export abstract class Table extends Handle {
         this.sit();
         // What happens from here on wakes the sleeper.
         this.#expected = Atomics.load(this.words, this.at(this.seat, SEAT_WAKE));
-        wish.ask();
+        wish.ask(); // [wish]
       },
       () => {
         granted = wish.granted();
@@ -758,7 +758,7 @@ export abstract class Table extends Handle {
 
   protected onClose(): void {
     this.mapping.dismiss(this);
-    this.#rise();
+    this.#rise(); // [close]
     this.#door.unbind();
   }
 
