@@ -680,15 +680,41 @@ typedef struct {
   ip_call call;
   ip_mapping *held;
   uint32_t expected;
+  const uint8_t *table;
+  size_t bytes;
   uint32_t count;
   _Atomic uint32_t *words[MOST_WORDS];
 } blocked_seat;
 
-/* It looks again after a quarter of a second, whatever it was that nobody told. */
+/* What of a table says that somebody is needed who goes behind its door: src/lock/layout.ts. */
+#define TOP 52
+#define DIRTY 60
+#define HANDLED 124
+#define TABLE_BYTES 128
+#define SEAT_BYTES 64
+
+static uint32_t word_at(const uint8_t *table, size_t offset) {
+  return atomic_load((const _Atomic uint32_t *)(const void *)(table + offset));
+}
+
+/* Whether somebody has died whom nobody has buried, or a release is left that nobody has seen to. */
+static bool needs_somebody(const uint8_t *table, size_t bytes) {
+  if (word_at(table, DIRTY) != word_at(table, HANDLED) || (word_at(table, 0) & FUTEX_OWNER_DIED) != 0) return true;
+  size_t seats = (bytes - TABLE_BYTES) / SEAT_BYTES, top = word_at(table, TOP);
+  for (size_t seat = 0; seat < seats && seat < top; seat++) {
+    if ((word_at(table, TABLE_BYTES + seat * SEAT_BYTES) & FUTEX_OWNER_DIED) != 0) return true;
+  }
+  return false;
+}
+
+/* It looks up after a quarter of a second: whoever was to wake it may have been killed at whatever step. [look] */
 static int64_t run_seat(ip_call *call) {
   blocked_seat *wait = (blocked_seat *)call;
-  int result = sleep_at_seat(wait->words, wait->count, wait->expected, LOOK_AGAIN_NS);
-  return result == -ETIMEDOUT ? 0 : result;
+  for (;;) {
+    int result = sleep_at_seat(wait->words, wait->count, wait->expected, LOOK_AGAIN_NS);
+    if (result != -ETIMEDOUT) return result;
+    if (needs_somebody(wait->table, wait->bytes)) return 0;
+  }
 }
 
 static void release_seat(ip_call *call) { ip_mapping_release(((blocked_seat *)call)->held); }
@@ -731,9 +757,10 @@ static napi_value robust_seat_wait(napi_env env, napi_callback_info info) {
   return ip_result(env, result);
 }
 
-/* blockingSeatWait(token, mapping, wake offset, expected, watched offsets as Float64Array): on a thread, for as long as it takes. */
+/* blockingSeatWait(token, mapping, wake offset, expected, watched offsets as Float64Array, offset and bytes of the table): on a thread, for as
+   long as it takes. */
 static napi_value robust_blocking_seat_wait(napi_env env, napi_callback_info info) {
-  IP_ARGUMENTS(5);
+  IP_ARGUMENTS(7);
   blocked_seat *wait = calloc(1, sizeof *wait);
   if (wait == NULL) return ip_result(env, -ENOMEM);
   wait->count = words_of(env, args[1], args[2], args[4], wait->words, &wait->held);
@@ -741,6 +768,15 @@ static napi_value robust_blocking_seat_wait(napi_env env, napi_callback_info inf
     free(wait);
     return ip_result(env, -EFAULT);
   }
+  ip_mapping *again;
+  wait->bytes = ip_uint32(env, args[6]);
+  wait->table = ip_int64(env, args[5]) % 4 != 0 || wait->bytes < TABLE_BYTES ? NULL : ip_mapping_bytes(env, args[1], args[5], wait->bytes, &again);
+  if (wait->table == NULL) {
+    ip_mapping_release(wait->held);
+    free(wait);
+    return ip_result(env, -EFAULT);
+  }
+  ip_mapping_release(again); /* held once already */
   wait->expected = ip_uint32(env, args[3]);
   wait->call = (ip_call){.run = run_seat, .release = release_seat};
   return ip_block(env, args[0], &wait->call);

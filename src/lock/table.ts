@@ -271,8 +271,11 @@ export abstract class Table extends Handle {
       seen = this.load(DIRTY); // [see]
       this.store(HANDLED, seen);
       this.bury();
-      change?.();
-      this.settle();
+      try {
+        change?.();
+      } finally {
+        this.settle(); // also of what was found dead by one who cannot sit down
+      }
       after?.();
     } finally {
       this.#inside = false;
@@ -646,7 +649,8 @@ export abstract class Table extends Handle {
     const { mapping } = this;
     if (this.#shut) return native().blockingLockWait(token, mapping.native, this.offset);
     const wake = this.at(this.seat, SEAT_WAKE) * 4;
-    return native().blockingSeatWait(token, mapping.native, wake, this.#expected, this.#watched());
+    const bytes = tableBytes(this.seats);
+    return native().blockingSeatWait(token, mapping.native, wake, this.#expected, this.#watched(), this.offset, bytes);
   }
 
   /** Throws if this thread must not block. */

@@ -499,13 +499,15 @@ interface WaitingCalls {
   ): Result;
   /** Until the robust mutex there may be had. */
   blockingLockWait(token: number, mapping: NativeMapping, offset: number): Result;
-  /** `seatWait` on a thread, for as long as it takes. */
+  /** `seatWait` on a thread, until something has happened in the table, or nobody has seen to what has. */
   blockingSeatWait(
     token: number,
     mapping: NativeMapping,
     wake: number,
     expected: number,
     watched: Float64Array,
+    table: number,
+    bytes: number,
   ): Result;
   blockingMsgsnd(token: number): Result;
   /** -E2BIG once there is such a message, which stays, or the number of an empty one (`msgTaken`). */
