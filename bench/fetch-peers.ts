@@ -4,7 +4,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PACKAGES = { zeromq: '6.8.0' };
+const PACKAGES = { 'proper-lockfile': '4.1.2', zeromq: '6.8.0' };
+
+/** Their names, which are those of the implementations in the report. */
+export const PEERS: readonly string[] = Object.keys(PACKAGES);
 
 /** Where they are. */
 export const peersFolder = fileURLToPath(new URL('../../build/bench-peers', import.meta.url));

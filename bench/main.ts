@@ -1,7 +1,7 @@
 /** `npm run bench`: what each way of moving messages costs here, ours against C and against what Node users pick. */
 import { parseArgs } from 'node:util';
 import { buildC } from './build-c.js';
-import { fetchPeers } from './fetch-peers.js';
+import { fetchPeers, PEERS } from './fetch-peers.js';
 import { type Outcome, runContest, type Settings } from './harness.js';
 import { machine } from './machine.js';
 import { reportOf } from './report.js';
@@ -69,7 +69,7 @@ async function main(): Promise<number> {
     return 2;
   }
   buildC();
-  if (chosen.some(({ entries }) => entries.some(({ implementation }) => implementation === 'zeromq'))) fetchPeers();
+  if (chosen.some(({ entries }) => entries.some(({ implementation }) => PEERS.includes(implementation)))) fetchPeers();
   const outcomes: Outcome[] = [];
   for (const contest of chosen) outcomes.push(await runContest(contest, args.settings));
   const report = reportOf(outcomes, machine());

@@ -24,6 +24,12 @@ function targetOf(ratio: Ratio): string {
   return `${sign} ${ratio.target.must} / ${ratio.target.goal}`;
 }
 
+/** What takes nanoseconds has its digits, too. */
+function micros(value: number | null): string {
+  if (value === null) return '';
+  return value < 1 ? value.toPrecision(3) : value.toFixed(2);
+}
+
 const PLAIN = { head: [], border: [], compact: true };
 
 /** Renders rows, ratios and notes. */
@@ -38,8 +44,8 @@ export function render(report: BenchReport): string {
       row.workload,
       row.implementation,
       rateOf(row),
-      row.p50?.toFixed(2) ?? '',
-      row.p99?.toFixed(2) ?? '',
+      micros(row.p50),
+      micros(row.p99),
       spreadOf(row),
       `${(row.noise * 100).toFixed(0)} %`,
       row.runs,

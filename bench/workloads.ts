@@ -374,6 +374,118 @@ function layoutContest(way: string, workload: string, count: number): Contest {
   };
 }
 
+/** What a lock carries: nothing but a count that it guards. */
+const COUNTED = 4;
+
+/** How often each side does it, for C, for ours that blocks, and for ours that is awaited. */
+interface LockCounts {
+  c: number;
+  sync: number;
+  awaited: number;
+}
+
+/** A lock by our functions that block, by those that are awaited, and in C. */
+function lockContest(
+  mechanism: string,
+  program: 'take' | 'hand-over',
+  workload: string,
+  processors: Processors,
+  counts: LockCounts,
+  target: Target | null,
+): Contest {
+  const row = { workload, mechanism, size: COUNTED };
+  const args = (way: string): string[] => ['--mechanism', mechanism, '--way', way];
+  const ours = `ours/${program}`;
+  const name = `${mechanism}: ${workload}`;
+  const awaited = 'interproc, awaited';
+  return {
+    name,
+    processors,
+    entries: [
+      { ...row, id: 'c', implementation: 'c', program, args: ['--mechanism', mechanism], count: counts.c },
+      { ...row, id: 'interproc', implementation: 'interproc', program: ours, args: args('sync'), count: counts.sync },
+      { ...row, id: 'awaited', implementation: awaited, program: ours, args: args('await'), count: counts.awaited },
+    ],
+    ratios: [
+      lower(`${name}, against C`, 'c', 'p50', target),
+      { ...lower(`${name}, awaited, against C`, 'c', 'p50', null), of: 'awaited' },
+    ],
+  };
+}
+
+const TAKES: Readonly<Record<string, LockCounts>> = {
+  mutex: { c: 20e6, sync: 5e6, awaited: 500e3 },
+  sem: { c: 20e6, sync: 2e6, awaited: 500e3 },
+  semset: { c: 500e3, sync: 300e3, awaited: 200e3 },
+  flock: { c: 100e3, sync: 30e3, awaited: 30e3 },
+  ofd: { c: 100e3, sync: 30e3, awaited: 30e3 },
+};
+
+const HAND_OVERS: Readonly<Record<string, LockCounts>> = {
+  mutex: { c: 60e3, sync: 50e3, awaited: 10e3 },
+  sem: { c: 60e3, sync: 50e3, awaited: 10e3 },
+  semset: { c: 60e3, sync: 50e3, awaited: 10e3 },
+  flock: { c: 30e3, sync: 8e3, awaited: 5e3 },
+  ofd: { c: 30e3, sync: 8e3, awaited: 5e3 },
+};
+
+/** What is asked of them; nothing of those that are not named. */
+const TAKE_TARGETS: Readonly<Record<string, Target>> = { mutex: { must: 3, goal: 2 } };
+const HAND_OVER_TARGETS: Readonly<Record<string, Target>> = { mutex: { must: 2, goal: 1.5 } };
+
+const takes: Contest[] = Object.entries(TAKES).map(([mechanism, counts]) =>
+  lockContest(mechanism, 'take', 'taken and given back, uncontended', 'one', counts, TAKE_TARGETS[mechanism] ?? null),
+);
+
+/** There and back: two hand-overs. */
+const handOvers: Contest[] = Object.entries(HAND_OVERS).map(([mechanism, counts]) =>
+  lockContest(mechanism, 'hand-over', 'handed over and back', 'one', counts, HAND_OVER_TARGETS[mechanism] ?? null),
+);
+
+/** The same with two processors, where a wake-up crosses from one to the other, for those whose state is memory. */
+const handOversApart: Contest[] = Object.entries(HAND_OVERS)
+  .filter(([mechanism]) => mechanism === 'mutex' || mechanism === 'sem')
+  .map(([mechanism, counts]) =>
+    lockContest(
+      mechanism,
+      'hand-over',
+      'handed over and back, two processors',
+      'any',
+      counts,
+      HAND_OVER_TARGETS[mechanism] ?? null,
+    ),
+  );
+
+/** Against the package that Node users take for lock files: it has nothing that blocks, so ours is awaited, too. */
+const lockFiles: Contest[] = (
+  [
+    ['take', 'taken and given back, uncontended', 1e3, 2e3],
+    ['hand-over', 'handed over and back', 500, 300],
+  ] as const
+).map(([what, workload, count, peerCount]) => {
+  const row = { workload, mechanism: 'lock-file', size: COUNTED };
+  const ours = (id: string, implementation: string, mechanism: string): Entry => {
+    const args = ['--mechanism', mechanism, '--way', 'await'];
+    return { ...row, id, implementation, program: `ours/${what}`, args, count };
+  };
+  const peer = 'proper-lockfile';
+  const name = `lock-file: ${workload}`;
+  return {
+    name,
+    processors: 'one',
+    entries: [
+      ours('interproc', 'interproc, awaited', 'lock-file'),
+      ours('stays', 'interproc, awaited, file stays', 'lock-file-stays'),
+      { ...row, id: peer, implementation: peer, program: `peers/${peer}`, args: ['--what', what], count: peerCount },
+    ],
+    // Nothing is asked of them: a file with its owner's record, made and removed, is more than a folder.
+    ratios: [
+      lower(`${name}, against ${peer}`, peer, 'p50', null),
+      { ...lower(`${name}, file stays, against ${peer}`, peer, 'p50', null), of: 'stays' },
+    ],
+  };
+});
+
 /** All contests, in the order in which they are run and printed. */
 export const contests: readonly Contest[] = [
   ...rings,
@@ -390,4 +502,8 @@ export const contests: readonly Contest[] = [
   signalRoundTrip,
   channel,
   ...layouts,
+  ...takes,
+  ...handOvers,
+  ...handOversApart,
+  ...lockFiles,
 ];

@@ -9,6 +9,8 @@
  * whoever cancels repeats it until the call is reported done. A call that had succeeded by then is
  * reported as a success: nothing it took is lost.
  *
+ * Each thread has the name of the thread that it waits for, so that another process can tell who waits: src/lock/waits reads it.
+ *
  * The threads block every signal but this one and IP_SPARE_SIGNAL, so that none of the process's signals is handled
  * on them.
  */
@@ -18,9 +20,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +36,7 @@ typedef struct waiting_thread {
   pthread_t id;
   pthread_cond_t work;
   struct ip_job *job; /* NULL while idle */
+  long named_for;     /* the thread that its name has */
   struct waiting_thread *next;
 } waiting_thread;
 
@@ -46,6 +52,7 @@ typedef struct ip_job {
 
 /* The calls of one environment. `running` and `finished` are guarded by pool_lock. */
 struct ip_jobs {
+  long thread; /* of the environment */
   ip_job *running;
   ip_job *finished, *last_finished;
   int finished_event; /* eventfd: there is something in `finished` */
@@ -111,6 +118,14 @@ static void finish(ip_job *job, int64_t result) {
   pthread_cond_broadcast(&some_call_finished);
 }
 
+static void name_for(waiting_thread *self, long thread) {
+  if (self->named_for == thread) return;
+  char name[16]; /* the kernel's limit */
+  snprintf(name, sizeof name, "ipc-for %ld", thread);
+  prctl(PR_SET_NAME, name);
+  self->named_for = thread;
+}
+
 static void leave_idle(const waiting_thread *self) {
   for (waiting_thread **link = &idle_threads; *link != NULL; link = &(*link)->next) {
     if (*link == self) {
@@ -131,13 +146,17 @@ static void *wait_for_work(void *argument) {
       if (pthread_cond_timedwait(&self->work, &pool_lock, &until) == ETIMEDOUT && self->job == NULL) {
         leave_idle(self);
         pthread_mutex_unlock(&pool_lock);
+        ip_robust_settled();
         pthread_cond_destroy(&self->work);
         free(self);
         return NULL;
       }
     }
     ip_job *job = self->job;
+    long thread = job->owner->thread;
     pthread_mutex_unlock(&pool_lock);
+    name_for(self, thread);
+    ip_robust_settled();
     int64_t result = make_call(job);
     pthread_mutex_lock(&pool_lock);
     job->thread = NULL;
@@ -217,6 +236,7 @@ static struct ip_jobs *jobs_of(ip_environment *environment) {
       free(jobs);
       return NULL;
     }
+    jobs->thread = syscall(SYS_gettid);
     environment->jobs = jobs;
   }
   return environment->jobs;

@@ -231,6 +231,8 @@ void ip_semaphores_end(ip_environment *environment);
 /* ---- locks in shared memory that this thread has (robust.c) ------------------------------------ */
 
 void ip_robust_end(ip_environment *environment);
+/* This thread has waited for a lock, and what came of it has been seen to. */
+void ip_robust_settled(void);
 
 /* ---- files that have record locks (filelock.c) ------------------------------------------------ */
 

@@ -7,11 +7,12 @@
  * hand over what it knows, that others sleep, too; so the words are taken here, by glibc's rules, and a C program may take the same lock.
  * The steps have labels in brackets; src/lock/model has the model of them.
  *
- * The list is glibc's: other code of this thread may have robust mutexes of its own in it. What we enter is in memory that others write, so what
- * stands in a node is never followed: `after` and the chain of ip_lock know the way.
+ * The list is glibc's: other code of this thread may have robust mutexes of its own in it, which come in front and go when they like. What we
+ * enter is in memory that others write, so what stands in a node of ours is not followed: `after` and the chain of ip_lock know the way. Only
+ * where one of glibc's came behind ours is the memory asked, since glibc changes it there.
  *
  * Where nobody else wants the lock, and this thread has no other, JavaScript does all of it itself, in the same memory (src/lock/robust.ts): a
- * lock that is ours and not `held` here was taken so, as the only one in the list.
+ * lock that stands in the list and is not `held` here was taken so, and is the last in the list.
  */
 #include "interproc.h"
 
@@ -68,9 +69,11 @@ typedef struct ip_lock {
   ip_mapping *mapping; /* kept mapped while this is bound */
   bool recorded;       /* it has pid and tid behind it, not only the 40 bytes */
   bool held;
+  bool lost;     /* to be let go once nobody has it in the list, for JavaScript does not know it any more */
   int functions; /* that still refer to this */
   uint32_t dead_pid, dead_tid;
-  node *after;           /* what follows it in the thread's list */
+  node *after;           /* what follows it in the thread's list, unless that is */
+  bool foreign;          /* one of glibc's, which glibc takes out */
   struct ip_lock *older; /* of those that the thread has, the one taken before */
   struct ip_lock *next_bound, **bound_from; /* all that the thread knows */
 } ip_lock;
@@ -80,6 +83,7 @@ struct ip_robust {
   uint32_t tid, pid;
   ip_lock *latest; /* of those that it has */
   ip_lock *bound;
+  int lost; /* of `bound`, how many */
 };
 
 static struct ip_robust *robust_of(ip_environment *environment) {
@@ -115,9 +119,44 @@ static void done(struct ip_robust *thread) { /* [done] */
   thread->head->list_op_pending = NULL;
 }
 
+static node *node_of(const ip_lock *lock) { return &lock->at->mutex.next; }
+
+static node *after(const ip_lock *lock) { return lock->foreign ? lock->at->mutex.next.next : lock->after; }
+
+/* The lock of ours that is there: the one that has it, if several know the place. NULL: it is one of glibc's. */
+static ip_lock *ours_at(const struct ip_robust *thread, const node *place) {
+  for (ip_lock *lock = thread->latest; lock != NULL; lock = lock->older) {
+    if (node_of(lock) == place) return lock;
+  }
+  for (ip_lock *lock = thread->bound; lock != NULL; lock = lock->next_bound) {
+    if (node_of(lock) == place) return lock;
+  }
+  return NULL;
+}
+
+/* What stands before this node in the list; NULL if the node is not in it. */
+static node *before(struct ip_robust *thread, const node *self) {
+  node *end = end_of(thread), *first = first_of(thread);
+  if (first == self) return end;
+  if (first == end) return NULL;
+  bool mixed = false;
+  for (ip_lock *lock = thread->latest; lock != NULL; lock = lock->older) {
+    if (after(lock) == self) return node_of(lock);
+    mixed = mixed || lock->foreign;
+  }
+  if (!mixed && ours_at(thread, first) != NULL) return NULL;
+  for (node *place = first, *next; place != end && place != NULL; place = next) {
+    const ip_lock *lock = ours_at(thread, place);
+    next = lock == NULL ? place->next : lock->held ? after(lock) : end;
+    if (next == self) return place;
+  }
+  return NULL;
+}
+
 static void enrol(struct ip_robust *thread, ip_lock *lock) { /* [enrol] */
   robust *mutex = &lock->at->mutex;
   lock->after = first_of(thread);
+  lock->foreign = lock->after != end_of(thread) && ours_at(thread, lock->after) == NULL;
   set_previous(lock->after, &mutex->next);
   mutex->next.next = lock->after;
   mutex->previous = end_of(thread);
@@ -136,20 +175,16 @@ static void forget(struct ip_robust *thread, ip_lock *lock) {
 }
 
 static void withdraw(struct ip_robust *thread, ip_lock *lock) { /* [withdraw] */
-  node *self = &lock->at->mutex.next;
-  node *before = NULL;
-  if (first_of(thread) == self) {
-    before = end_of(thread);
-  } else {
-    for (ip_lock *one = thread->latest; one != NULL && before == NULL; one = one->older) {
-      if (one == lock || one->after != self) continue;
-      one->after = lock->after;
-      before = &one->at->mutex.next;
+  node *front = before(thread, node_of(lock)), *behind = after(lock);
+  if (front != NULL) {
+    front->next = behind;
+    ip_lock *ours = front == end_of(thread) ? NULL : ours_at(thread, front);
+    if (ours != NULL) {
+      ours->after = behind;
+      ours->foreign = lock->foreign;
     }
-    if (before == NULL) before = lock->at->mutex.previous; /* one of glibc's, taken after ours */
+    set_previous(behind, front);
   }
-  before->next = lock->after;
-  set_previous(lock->after, before);
   lock->at->mutex.previous = NULL;
   lock->at->mutex.next.next = NULL;
   forget(thread, lock);
@@ -196,13 +231,15 @@ static int take(ip_lock *lock, uint32_t waiters) {
   return died ? -EOWNERDEAD : 0;
 }
 
-/* It is ours, and was taken in JavaScript: nothing was in the list then. */
-static bool taken_in_javascript(const struct ip_robust *thread, const ip_lock *lock) {
-  return !lock->held && lock->mapping != NULL && (atomic_load(&lock->at->mutex.word) & FUTEX_TID_MASK) == thread->tid;
+/* It was taken in JavaScript, by this or by another that knows the place: whatever its word says, it is in the list. */
+static bool taken_in_javascript(struct ip_robust *thread, const ip_lock *lock) {
+  return !lock->held && lock->mapping != NULL && first_of(thread) != end_of(thread) && !ours_at(thread, node_of(lock))->held &&
+         before(thread, node_of(lock)) != NULL;
 }
 
 static void adopt(struct ip_robust *thread, ip_lock *lock) {
   lock->after = end_of(thread);
+  lock->foreign = false;
   lock->held = true;
   lock->older = thread->latest;
   thread->latest = lock;
@@ -233,25 +270,65 @@ static int give(ip_lock *lock) {
 static void die(struct ip_robust *thread, ip_lock *lock) {
   object *at = lock->at;
   begin(thread, at);
-  /* One that JavaScript was just taking, or freeing, is in the list or not. */
-  if (!lock->held && first_of(thread) == &at->mutex.next) adopt(thread, lock);
+  if (taken_in_javascript(thread, lock)) adopt(thread, lock);
   if (lock->held) withdraw(thread, lock);
-  if (first_of(thread) == end_of(thread)) set_previous(end_of(thread), end_of(thread));
   uint32_t seen = atomic_load(&at->mutex.word);
   while ((seen & FUTEX_TID_MASK) == thread->tid &&
          !atomic_compare_exchange_weak(&at->mutex.word, &seen, (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED)) {
   }
-  if ((seen & FUTEX_WAITERS) != 0) wake(&at->mutex.word, 1);
+  /* Of one that is free, somebody may have been woken who does not take it any more. */
+  if (seen == 0 || (seen & FUTEX_WAITERS) != 0) wake(&at->mutex.word, 1);
   done(thread);
+}
+
+static void unbind(ip_lock *lock) {
+  ip_mapping *mapping = lock->mapping;
+  lock->mapping = NULL;
+  if (mapping == NULL) return;
+  if (lock->environment->robust != NULL) { /* else that has ended, with its list */
+    *lock->bound_from = lock->next_bound;
+    if (lock->next_bound != NULL) lock->next_bound->bound_from = lock->bound_from;
+  }
+  ip_mapping_release(mapping);
+}
+
+static bool in_use(const ip_lock *lock) {
+  struct ip_robust *thread = lock->environment->robust;
+  return lock->mapping != NULL && thread != NULL && (lock->held || taken_in_javascript(thread, lock));
+}
+
+static void lose(ip_lock *lock) {
+  if (lock->lost) return;
+  lock->lost = true;
+  lock->environment->robust->lost++;
+}
+
+static void let_go_of_lost(struct ip_robust *thread) {
+  if (thread == NULL || thread->lost == 0) return;
+  for (ip_lock *lock = thread->bound, *next; lock != NULL; lock = next) {
+    next = lock->next_bound;
+    if (!lock->lost || in_use(lock)) continue;
+    thread->lost--;
+    unbind(lock);
+    if (lock->functions == 0) free(lock);
+  }
 }
 
 void ip_robust_end(ip_environment *environment) {
   struct ip_robust *thread = environment->robust;
   if (thread == NULL) return;
+  const void *pending = thread->head->list_op_pending;
   while (thread->latest != NULL) die(thread, thread->latest);
   for (ip_lock *lock = thread->bound; lock != NULL; lock = lock->next_bound) {
-    if (taken_in_javascript(thread, lock)) die(thread, lock);
+    if (pending == node_of(lock) || taken_in_javascript(thread, lock)) die(thread, lock);
   }
+  for (ip_lock *lock = thread->bound, *next; lock != NULL; lock = next) {
+    next = lock->next_bound;
+    if (!lock->lost) continue;
+    unbind(lock);
+    if (lock->functions == 0) free(lock);
+  }
+  set_previous(end_of(thread), end_of(thread));
   done(thread);
   environment->robust = NULL;
   free(thread);
@@ -268,7 +345,7 @@ static ip_lock *lock_of(napi_env env, napi_callback_info info) {
 /* Nothing is cheaper to answer than nothing: undefined is success. */
 static napi_value outcome(napi_env env, int result) { return result == 0 ? NULL : ip_result(env, result); }
 
-static bool usable(const ip_lock *lock) { return lock->mapping != NULL && lock->environment->robust != NULL; }
+static bool usable(const ip_lock *lock) { return lock->mapping != NULL && !lock->lost && lock->environment->robust != NULL; }
 
 static napi_value lock_take(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
@@ -282,7 +359,9 @@ static napi_value lock_take_after_sleep(napi_env env, napi_callback_info info) {
 
 static napi_value lock_give(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
-  return outcome(env, usable(lock) ? give(lock) : -EBADF);
+  int result = usable(lock) ? give(lock) : -EBADF;
+  let_go_of_lost(lock->environment->robust);
+  return outcome(env, result);
 }
 
 /* JavaScript has taken it out of the list, and somebody sleeps: the word, and who sleeps. */
@@ -325,25 +404,16 @@ static napi_value lock_died(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static void unbind(ip_lock *lock) {
-  ip_mapping *mapping = lock->mapping;
-  lock->mapping = NULL;
-  if (mapping == NULL) return;
-  if (lock->environment->robust != NULL) { /* else that has ended, with its list */
-    *lock->bound_from = lock->next_bound;
-    if (lock->next_bound != NULL) lock->next_bound->bound_from = lock->bound_from;
-  }
-  ip_mapping_release(mapping);
-}
-
 /* -EBUSY while it is held: memory with a word in the thread's list is never unmapped. */
 static napi_value lock_unbind(napi_env env, napi_callback_info info) {
   ip_lock *lock = lock_of(env, info);
-  if (lock->mapping != NULL && lock->environment->robust != NULL &&
-      (lock->held || taken_in_javascript(lock->environment->robust, lock))) {
-    return ip_result(env, -EBUSY);
+  if (lock->held) return ip_result(env, -EBUSY);
+  if (in_use(lock)) {
+    lose(lock); /* by another that knows the place */
+  } else {
+    unbind(lock);
   }
-  unbind(lock);
+  let_go_of_lost(lock->environment->robust);
   return NULL;
 }
 
@@ -352,6 +422,10 @@ static void function_collected(napi_env env, void *data, void *hint) {
   (void)hint;
   ip_lock *lock = data;
   if (--lock->functions > 0) return;
+  if (in_use(lock)) {
+    lose(lock);
+    return;
+  }
   unbind(lock);
   free(lock);
 }
@@ -465,6 +539,21 @@ static struct timespec at_most(int64_t nanoseconds) {
   return (struct timespec){.tv_sec = 0, .tv_nsec = (long)nanoseconds};
 }
 
+/* Whoever was woken may be killed before he has taken it, and then nobody would wake those who still sleep, of whom C's never look by
+   themselves. So he has said beforehand which word he expects: at his death the kernel finds it free, and wakes another one. */
+static _Thread_local struct robust_list_head *expecting; /* of a thread that only sleeps */
+
+static void expect(struct robust_list_head *head, _Atomic uint32_t *word) {
+  head->list_op_pending = (struct robust_list *)((uintptr_t)word - (uintptr_t)head->futex_offset);
+  atomic_signal_fence(memory_order_seq_cst);
+}
+
+void ip_robust_settled(void) { /* [settled] */
+  if (expecting == NULL) return;
+  expecting->list_op_pending = NULL;
+  expecting = NULL;
+}
+
 /* Once: until the word is free or its owner dead, until woken, or for so long. 0: look; -ETIMEDOUT: nothing has happened; -EINTR. */
 static int sleep_on_word(_Atomic uint32_t *word, int64_t nanoseconds) {
   uint32_t seen = atomic_load(word);
@@ -485,10 +574,14 @@ typedef struct {
 
 static int64_t run_lock(ip_call *call) {
   blocked_lock *wait = (blocked_lock *)call;
+  size_t length = 0;
+  if (expecting == NULL && syscall(SYS_get_robust_list, 0, &expecting, &length) < 0) expecting = NULL;
+  if (expecting != NULL) expect(expecting, wait->word);
   int result;
   do {
     result = sleep_on_word(wait->word, LOOK_AGAIN_NS);
   } while (result == -ETIMEDOUT); /* [look] */
+  if (result != 0) ip_robust_settled(); /* else once another call is made on this thread: then this one has been seen to */
   return result;
 }
 
@@ -513,7 +606,8 @@ static napi_value robust_blocking_wait(napi_env env, napi_callback_info info) {
   return ip_block(env, args[0], &wait->call);
 }
 
-/* lockWait(mapping, offset, milliseconds): the same for this thread, once, at most so long and at most a quarter of a second. */
+/* lockWait(mapping, offset, milliseconds): the same for this thread, once, at most so long and at most a quarter of a second. The next thing
+   must be to take it: until then the thread's list says that it is expected. */
 static napi_value robust_wait(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(3);
   ip_mapping *held;
@@ -522,6 +616,8 @@ static napi_value robust_wait(napi_env env, napi_callback_info info) {
   double milliseconds = 0;
   napi_get_value_double(env, args[2], &milliseconds);
   struct timespec limit = ip_timespec(milliseconds < 1000 ? milliseconds : 1000);
+  const struct ip_robust *thread = ip_environment_of(env)->robust;
+  if (thread != NULL) expect(thread->head, (_Atomic uint32_t *)(void *)word);
   int result = sleep_on_word((_Atomic uint32_t *)(void *)word, (int64_t)limit.tv_sec * 1000000000 + limit.tv_nsec);
   ip_mapping_release(held);
   return ip_result(env, result);

@@ -211,14 +211,19 @@ static inline int report_one_way(work w, uint64_t start, uint64_t end, bool ok) 
   return ok ? 0 : 1;
 }
 
-/* Round trips: `samples` are nanoseconds for each `group` round trips; p50 and p99 in microseconds. */
-static inline int report_round_trips(work w, uint32_t *samples, uint64_t n, uint32_t group, uint64_t start,
-                                     uint64_t end, bool ok) {
+/* What is done again and again: `samples` are nanoseconds for each `group` of it; p50 and p99 in microseconds. */
+static inline int report_samples(const char *unit, work w, uint32_t *samples, uint64_t n, uint32_t group, uint64_t start,
+                                 uint64_t end, bool ok) {
   double seconds = (double)(end - start) / 1e9;
   qsort(samples, n, sizeof *samples, by_value);
-  printf("{\"rate\":%.1f,\"unit\":\"round trips/s\",\"seconds\":%.6f,\"messages\":%llu,\"bytes\":%llu,\"p50\":%.4f,"
+  printf("{\"rate\":%.1f,\"unit\":\"%s\",\"seconds\":%.6f,\"messages\":%llu,\"bytes\":%llu,\"p50\":%.4f,"
          "\"p99\":%.4f,\"checksumOk\":%s}\n",
-         (double)w.count / seconds, seconds, (unsigned long long)w.count, (unsigned long long)w.count * w.size,
+         (double)w.count / seconds, unit, seconds, (unsigned long long)w.count, (unsigned long long)w.count * w.size,
          percentile(samples, n, 0.5) / group / 1e3, percentile(samples, n, 0.99) / group / 1e3, ok ? "true" : "false");
   return ok ? 0 : 1;
+}
+
+static inline int report_round_trips(work w, uint32_t *samples, uint64_t n, uint32_t group, uint64_t start,
+                                     uint64_t end, bool ok) {
+  return report_samples("round trips/s", w, samples, n, group, start, end, ok);
 }

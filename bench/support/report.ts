@@ -5,7 +5,7 @@ import { LARGE } from './payload.js';
 /** The one line that a program prints. Times of round trips are in microseconds. */
 export interface Report {
   rate: number;
-  unit: 'messages/s' | 'bytes/s' | 'round trips/s' | 'accesses/s';
+  unit: 'messages/s' | 'bytes/s' | 'round trips/s' | 'accesses/s' | 'takes/s';
   seconds: number;
   messages: number;
   bytes: number;
@@ -93,18 +93,24 @@ export function reportOneWay(size: number, messages: number, start: number, end:
 }
 
 /**
- * Prints the result of round trips.
+ * Prints the result of what is done again and again.
  *
- * @param samples nanoseconds of each `group` round trips in a row; sorted in place
+ * @param samples nanoseconds of each `group` of it in a row; sorted in place
  */
-export function reportRoundTrips(size: number, samples: Float64Array, group: number, checksumOk: boolean): void {
+export function reportSamples(
+  unit: 'round trips/s' | 'takes/s',
+  size: number,
+  samples: Float64Array,
+  group: number,
+  checksumOk: boolean,
+): void {
   const seconds = samples.reduce((sum, sample) => sum + sample, 0) / 1e9;
   const messages = samples.length * group;
   samples.sort();
   const at = (part: number): number => samples[Math.min(samples.length - 1, Math.floor(part * samples.length))]!;
   print({
     rate: messages / seconds,
-    unit: 'round trips/s',
+    unit,
     seconds,
     messages,
     bytes: messages * size,
@@ -112,4 +118,9 @@ export function reportRoundTrips(size: number, samples: Float64Array, group: num
     p99: at(0.99) / group / 1e3,
     checksumOk,
   });
+}
+
+/** Prints the result of round trips: see `reportSamples`. */
+export function reportRoundTrips(size: number, samples: Float64Array, group: number, checksumOk: boolean): void {
+  reportSamples('round trips/s', size, samples, group, checksumOk);
 }

@@ -10,7 +10,7 @@ const OUTPUT = 'bundle/cli';
 /** What is started as a program of its own; `tour` finds those beside itself. */
 const PROGRAMS = [
   'main',
-  ...['parent', 'receiver', 'sender', 'signalReceiver', 'signalSender'].map((name) => `tour/${name}`),
+  ...['parent', 'receiver', 'sender', 'signalReceiver', 'signalSender', 'turns'].map((name) => `tour/${name}`),
 ];
 
 /** What nearly every verb needs, and what only `run` needs, are a file each; what a group imports belongs to it, unless an earlier one has it. */

@@ -91,6 +91,12 @@ const VERBS: readonly Listed[] = [
     summary: 'run a command while a file is locked, or tell who has it locked',
     load: () => import('./lock.js'),
   },
+  {
+    name: 'waits',
+    usage: '[options]',
+    summary: 'tell who waits for whom at locks, and the deadlocks',
+    load: () => import('./waits.js'),
+  },
 ];
 
 const EXAMPLES = `

@@ -1,4 +1,4 @@
-/** `interproc tour`: a file and messages through every mechanism, between real processes, verified and measured. */
+/** `interproc tour`: a file and messages through every mechanism, turns by every primitive, between real processes, verified and measured. */
 import { nearest } from '../core/nearest.js';
 import { UsageError } from './failure.js';
 import * as format from './format.js';
@@ -10,8 +10,8 @@ import { makePlace, type OwnPlace } from './tour/place.js';
 import type { Row } from './tour/row.js';
 import { ROWS } from './tour/rows.js';
 import { type RowResult, runRow } from './tour/run.js';
-import { sentence } from './tour/sentence.js';
-import { drawTable } from './tour/table.js';
+import { sentence, sentenceOfTurns } from './tour/sentence.js';
+import { drawTables } from './tour/table.js';
 import type { Verb } from './verb.js';
 
 interface TourOptions {
@@ -23,6 +23,8 @@ interface TourOptions {
 
 const MOST_MESSAGES = 10_000_000;
 const ROUND_TRIPS = 2000;
+/** Turns and signals move no file. */
+const NO_INPUT: Input = { path: '', bytes: 0, digest: '' };
 const NAMES = ROWS.map(({ name }) => name);
 
 /** The verb. */
@@ -31,18 +33,21 @@ export const verb: Verb<TourOptions> = {
     command
       .option('-i, --input <file>', 'the file to move (else: a generated one of 64 MiB)')
       .option('--json', 'print the rows as JSON')
-      .option('-m, --messages <n>', 'how many messages of 64 bytes', '100000')
+      .option('-m, --messages <n>', 'how many messages of 64 bytes, and hand-overs at most', '100000')
       .option('-o, --only <names>', `only these mechanisms, with commas between: ${NAMES.join(', ')}`)
       .addHelpText(
         'after',
         `
 For each mechanism two processes are started. One sends the file in blocks of 64 KiB, then small
 messages, then makes round trips; the other knows the address only, and computes the SHA-256 of what
-arrived. Exit code 1 if one of them differs from what was sent.
+arrived. By each primitive of synchronization two processes hand a turn to each other, for some 0.7 s,
+and count in shared memory whenever it is theirs. Exit code 1 if something differs from what was sent,
+or the turns did not alternate.
 
 Examples:
   $ interproc tour
   $ interproc tour --input /var/log/syslog --only pipe,shm
+  $ interproc tour --only sem,flock,futex
   $ interproc tour --json | jq '.rows[] | [.mechanism, .messagesPerSecond]'
 `,
       );
@@ -53,7 +58,8 @@ Examples:
     const chosen = chooseRows(options.only);
     const named = options.input === undefined ? undefined : await readInput(options.input, stop);
     using place = makePlace();
-    const input = named ?? (await readInput(await generateInput(place, stop), stop));
+    const moves = chosen.some(({ family }) => family !== 'sync' && family !== 'signal');
+    const input = named ?? (moves ? await readInput(await generateInput(place, stop), stop) : NO_INPUT);
     const rows = await runRows(chosen, place, { input, messages }, stop);
     const good = rows.every(({ verified }) => verified);
     if (options.json === true) await writeJson({ rows, machine: machine() }, stop);
@@ -84,18 +90,29 @@ async function runRows(
 }
 
 async function report(rows: readonly RowResult[], place: OwnPlace, input: Input, generated: boolean): Promise<string> {
-  const what = generated ? 'a generated file' : input.path;
-  const lines = [
-    `${format.bytes(input.bytes)} of ${what} (SHA-256 ${input.digest.slice(0, 16)}…), then ${format.count(rows[0]?.messages ?? 0)} messages of 64 bytes.`,
-    await drawTable(rows),
-  ];
+  const lines = [...introduction(rows, input, generated), ...(await drawTables(rows))];
   for (const row of rows) if (row.error !== null) lines.push(`${row.name} is not verified: ${row.error}`);
   if (place.inMemory && rows.some(({ way }) => way === 'file')) {
     lines.push('The folder for temporary files is in memory: set TMPDIR to one on a disk to see what a disk does.');
   }
-  const meaning = sentence(rows);
-  if (meaning !== undefined) lines.push(meaning);
+  for (const meaning of [sentence(rows), sentenceOfTurns(rows)]) if (meaning !== undefined) lines.push(meaning);
   return `${lines.join('\n')}\n`;
+}
+
+/** What was done, before the figures of it. */
+function introduction(rows: readonly RowResult[], input: Input, generated: boolean): string[] {
+  const lines: string[] = [];
+  const moved = rows.filter(({ family }) => family !== 'sync');
+  if (moved.length > 0) {
+    const what = generated ? 'a generated file' : input.path;
+    const file = `${format.bytes(input.bytes)} of ${what} (SHA-256 ${input.digest.slice(0, 16)}…), then `;
+    const messages = `${format.count(moved[0]?.messages ?? 0)} messages of 64 bytes`;
+    lines.push(`${input.bytes === 0 && generated ? '' : file}${messages}.`);
+  }
+  if (moved.length < rows.length) {
+    lines.push('Turns that two processes hand to each other, counted in shared memory by whoever has it.');
+  }
+  return lines;
 }
 
 function readCount(text: string): number {

@@ -13,7 +13,14 @@ export type { FileAccess, Lockable, OpenFileOptions } from './file.js';
 export { FileLock } from './fileLock.js';
 export * as flock from './flock.js';
 export { type Holder, type HolderOptions, holders } from './holders.js';
-export type { LockKind } from './kernelLocks.js';
+export {
+  allLocks as locks,
+  type KernelLock,
+  type LockKind,
+  locksThrough,
+  type PlacedLock,
+  placeSeen,
+} from './kernelLocks.js';
 export { Lease, lease, type LeaseBreak, leaseBreakMs, type LeaseType } from './lease.js';
 export { LockFile, lockFile, lockFileSync, owner, tryLockFile, type LockFileOptions } from './lockFile.js';
 export type { LockOwner } from './ownerRecord.js';

@@ -1,5 +1,5 @@
 /** What the kernel tells of locks: proc_locks(5), and the `lock:` lines of proc_pid_fdinfo(5). */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { statusOf } from '../core/files.js';
 import type { Range } from './range.js';
 
@@ -22,10 +22,11 @@ export interface PlacedLock extends KernelLock {
   readonly place: string;
 }
 
+const NO_PLACE = '<none>:0';
 const KINDS: Record<string, LockKind> = { FLOCK: 'flock', POSIX: 'record', OFDLCK: 'ofd', LEASE: 'lease' };
 
 /** `1: -> POSIX  ADVISORY  WRITE 4711 08:01:131073 0 EOF`, with an arrow where it is waited for. */
-const LINE = /^\d+: *(-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+) +(\d+) +(\d+|EOF)/;
+const LINE = /^\d+: *(-> *)?(\w+) +(\w+) +(\w+) +(-?\d+) +([\da-f]+:[\da-f]+:\d+|<none>:0) +(\d+) +(\d+|EOF)/;
 
 function parse(line: string): PlacedLock | undefined {
   const [, arrow, type, state, mode, pid, place, first, last] = LINE.exec(line.trim()) ?? [];
@@ -51,11 +52,21 @@ function read(path: string): string {
   }
 }
 
-/** All locks that can be seen from here. */
+/**
+ * Every lock on a file that the kernel shows, and every wait for one (proc_locks(5)), as lslocks(8). What processes of another pid namespace took is
+ * not shown.
+ */
 export function allLocks(): PlacedLock[] {
+  let held: PlacedLock | undefined;
   return read('/proc/locks')
     .split('\n')
-    .flatMap((line) => parse(line) ?? []);
+    .flatMap((line) => {
+      const found = parse(line);
+      if (found === undefined) return [];
+      if (!found.waiting) held = found;
+      // Who waits follows the one he waits for, and who waits for a lease has no file of his own yet.
+      return found.place === NO_PLACE ? { ...found, place: held?.place ?? NO_PLACE } : found;
+    });
 }
 
 /** The locks that were taken through the open file behind a descriptor, whoever shares it. */
@@ -65,18 +76,36 @@ export function locksThrough(fd: number | string, pid: number | 'self' = 'self')
     .flatMap((line) => (line.startsWith('lock:') ? (parse(line.slice('lock:'.length)) ?? []) : []));
 }
 
+/** By the mount that the descriptor is on; `undefined` where the kernel does not say enough. */
+function placeByMount(fd: number | string, pid: number | 'self', inodeOf: () => string): string | undefined {
+  const info = read(`/proc/${pid}/fdinfo/${fd}`);
+  const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1];
+  if (mount === undefined) return undefined;
+  for (const line of read(`/proc/${pid}/mountinfo`).split('\n')) {
+    const [id, , device] = line.split(' ');
+    if (id === mount && device !== undefined) return placeIn(device, /^ino:\s*(\d+)/m.exec(info)?.[1] ?? inodeOf());
+  }
+  return undefined;
+}
+
+/** As `placeOf`, for a descriptor of another process; `undefined` where that cannot be seen. */
+export function placeSeen(fd: number, pid: number): string | undefined {
+  try {
+    return placeByMount(fd, pid, () => String(statSync(`/proc/${pid}/fd/${fd}`, { bigint: true }).ino));
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * How /proc/locks names the file behind a descriptor. Its device is that of the file system, and on some (overlayfs, btrfs) stat(2)
  * shows another; so it is looked up by the mount that the descriptor is on.
  */
 export function placeOf(fd: number): string {
-  const info = read(`/proc/self/fdinfo/${fd}`);
-  const mount = /^mnt_id:\s*(\d+)/m.exec(info)?.[1];
-  const inode = /^ino:\s*(\d+)/m.exec(info)?.[1] ?? String(statusOf(fd).ino);
-  for (const line of read('/proc/self/mountinfo').split('\n')) {
-    const [id, , device] = line.split(' ');
-    if (id === mount && device !== undefined) return placeIn(device, inode);
-  }
+  const inodeOf = (): string => String(statusOf(fd).ino);
+  const known = placeByMount(fd, 'self', inodeOf);
+  if (known !== undefined) return known;
+  const inode = inodeOf();
   const { dev } = statusOf(fd);
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);

@@ -196,6 +196,11 @@ export class Barrier extends Table {
     });
   }
 
+  /** Others count on whoever takes part. */
+  protected override mayLeave(): boolean {
+    return false;
+  }
+
   protected inTheWay(): number[] {
     const found: number[] = [];
     const { top } = this;

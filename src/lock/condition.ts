@@ -4,7 +4,7 @@
  */
 import { checkOptions } from '../core/arguments.js';
 import { argumentError, IpcError } from '../core/errors.js';
-import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
+import { checkSignal, checkTimeout, type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
 import { Guard } from './guard.js';
 import { OWN } from './layout.js';
@@ -75,37 +75,56 @@ export class Condition extends Table {
    */
   async wait(guard: Guard, options: WaitOptions = {}): Promise<void> {
     checkOptions(options, WAIT_OPTIONS);
+    checkSignal(options.signal);
+    checkTimeout(options.timeoutMs);
     const mutex = mutexOf(guard);
-    const wish = this.#register();
-    mutex.release(guard); // [release-mutex]
+    const registered = this.eventually(() => this.#register());
+    if (registered !== undefined) await registered;
+    this.#release(mutex, guard); // [release-mutex]
     try {
-      await this.waitFor(wish, options);
+      await this.waitFor(this.#wish(), options);
     } finally {
       guard.again(mutex, await mutex.lock());
     }
   }
 
-  /** The same, blocking this thread. */
+  /** The same, blocking this thread. @throws IpcError EDEADLK if other parts of this thread wait already */
   waitSync(guard: Guard, options: SyncWaitOptions = {}): void {
     checkOptions(options, ['timeoutMs']);
+    checkTimeout(options.timeoutMs);
     const mutex = mutexOf(guard);
-    const wish = this.#register();
-    mutex.release(guard); // [release-mutex]
+    this.checkBlocking();
+    this.surely(() => this.#register());
+    this.#release(mutex, guard); // [release-mutex]
     try {
-      this.waitForSync(wish, options);
+      this.waitForSync(this.#wish(), options);
     } finally {
       guard.again(mutex, mutex.lockSync());
     }
   }
 
-  /** From here on a signal counts for us. [register] */
-  #register(): Wish<void> {
-    this.surely(() => {
-      this.sit();
-      if ((this.claim & WAITING) === 0) this.takeTicket(this.seat);
-      this.changeClaim(this.seat, (seen) => seen + 1);
-    });
+  /** From here on a signal counts for us. Behind the door. [register] */
+  #register(): void {
+    this.sit();
+    if ((this.claim & WAITING) === 0) this.takeTicket(this.seat);
+    this.changeClaim(this.seat, (seen) => seen + 1);
+  }
+
+  /** Who may not release the mutex does not wait either. */
+  #release(mutex: Mutex, guard: Guard): void {
+    try {
+      mutex.release(guard);
+    } catch (why) {
+      const wish = this.#wish();
+      // The signal that has come meanwhile is for another one.
+      this.surely(() => (wish.granted() ? this.store(LEFT, this.load(LEFT) + 1) : wish.withdraw()));
+      throw why;
+    }
+  }
+
+  #wish(): Wish<void> {
     return {
+      asked: true,
       ask: () => {},
       granted: () => {
         if (this.#signals === 0) this.#collect();
@@ -150,7 +169,7 @@ export class Condition extends Table {
   #signalOne(): boolean {
     const [seat] = this.inOrder(isWaiting);
     if (seat === undefined) return false;
-    this.changeClaim(seat, (seen) => seen + SIGNAL);
+    this.changeClaim(seat, (seen) => (isWaiting(seen) ? seen + SIGNAL : undefined));
     this.takeTicket(seat);
     this.tell(seat);
     return true;
@@ -160,6 +179,13 @@ export class Condition extends Table {
   protected died(_seat: number, claim: number): number {
     this.store(LEFT, this.load(LEFT) + signalledOf(claim)); // [note-signal]
     return 0;
+  }
+
+  /** What those of this thread have not used goes to others. */
+  protected override leave(): void {
+    this.store(LEFT, this.load(LEFT) + signalledOf(this.claim) + this.#signals);
+    this.#signals = 0;
+    super.leave();
   }
 
   /** What the dead have not used goes to others. [pass-on-signal] */

@@ -15,3 +15,4 @@ export { Mutex, type MutexCreateOptions, type MutexKind, type MutexOpenOptions }
 export { Once, type OnceAction } from './once.js';
 export { RwLock, type RwLockMode, type SeatOptions } from './rwlock.js';
 export { type PermitOptions, Semaphore, type SemaphoreCreateOptions } from './semaphore.js';
+export { type Certainty, type Cycle, type Edge, type Mechanism, type Party, waits, type Waits } from './waits/index.js';

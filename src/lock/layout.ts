@@ -32,6 +32,8 @@ export const NOT_RECOVERABLE = 0x7fff_fffe;
 /** Of `kind`: robust and for several processes; the lowest two bits are the type. */
 export const ROBUST_AND_SHARED = 16 | 128;
 export const TYPE_MASK = 3;
+/** Of `kind`, of what glibc has initialised: whether it may be elided, which concerns those that are not robust. */
+export const ELISION_MASK = 256 | 512;
 
 /** Behind the first 40 bytes of every object. Written last when it is made: who sees it sees all of the object. */
 export const MAGIC = 40;

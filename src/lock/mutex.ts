@@ -20,7 +20,17 @@ import {
 import type { Mapping } from '../mmap/index.js';
 import { native } from '../sys/index.js';
 import { Guard, type Guarded } from './guard.js';
-import { INCONSISTENT, KIND, MAGIC, MUTEX_BYTES, OWNER, ROBUST_AND_SHARED, TID_MASK, TYPE_MASK } from './layout.js';
+import {
+  ELISION_MASK,
+  INCONSISTENT,
+  KIND,
+  MAGIC,
+  MUTEX_BYTES,
+  OWNER,
+  ROBUST_AND_SHARED,
+  TID_MASK,
+  TYPE_MASK,
+} from './layout.js';
 import { checkPlace, checkThere, existsError, format, wordAt } from './place.js';
 import { Robust } from './robust.js';
 import { Sleepers } from './sleepers.js';
@@ -57,26 +67,30 @@ export class Mutex extends Handle implements Guarded {
   /** Bytes that a mutex takes. */
   static readonly byteLength = MUTEX_BYTES;
 
-  readonly #mapping: Mapping;
+  declare private readonly mapping: Mapping;
   readonly #offset: number;
+  /** The 40 bytes are all that is ours. */
+  readonly #bare: boolean;
   readonly #kind: MutexKind;
-  readonly #robust: Robust;
+  declare private readonly robust: Robust;
   readonly #awaited: Awaited;
   #lane: Sleepers | undefined;
   /** How many guards there are. */
-  #depth = 0;
+  declare private depth: number;
 
   readonly #what: string;
 
   private constructor(mapping: Mapping, offset: number, bare: boolean, what = `the mutex at ${offset}`) {
     super();
     this.#what = what;
-    this.#mapping = mapping;
+    this.mapping = mapping;
+    this.depth = 0;
     this.#offset = offset;
+    this.#bare = bare;
     this.#kind = TYPES[wordAt(mapping, offset + KIND) & TYPE_MASK] ?? 'normal';
-    this.#robust = new Robust(mapping, offset, !bare);
+    this.robust = new Robust(mapping, offset, !bare);
     this.#awaited = { syscall: SYSCALL, subject: { object: this.describe() } };
-    mapping.admit(this);
+    mapping.know(this, offset + (bare ? BARE_BYTES : MUTEX_BYTES));
   }
 
   /**
@@ -101,7 +115,7 @@ export class Mutex extends Handle implements Guarded {
     checkPlace(mapping, offset, bare ? BARE_BYTES : MUTEX_BYTES, bare ? BARE_ALIGNMENT : undefined);
     if (!bare) checkThere(mapping, offset, 'mutex');
     const kind = wordAt(mapping, offset + KIND);
-    if ((kind & ~TYPE_MASK) !== ROBUST_AND_SHARED || (kind & TYPE_MASK) >= TYPES.length) {
+    if ((kind & ~(TYPE_MASK | ELISION_MASK)) !== ROBUST_AND_SHARED || (kind & TYPE_MASK) >= TYPES.length) {
       throw codedError(
         'ERR_INTERPROC_LAYOUT',
         `the memory at ${offset} is no pthread_mutex_t that is robust and shared by processes: its kind is 0x${kind.toString(16)}`,
@@ -127,7 +141,7 @@ export class Mutex extends Handle implements Guarded {
 
   /** Whether this thread has it, through this handle. */
   get held(): boolean {
-    return this.#depth > 0;
+    return this.depth > 0;
   }
 
   /**
@@ -137,8 +151,8 @@ export class Mutex extends Handle implements Guarded {
    * @throws IpcError ENOTRECOVERABLE
    */
   tryLock(): Guard | undefined {
-    const result = this.#robust.take();
-    if (result === undefined) return this.#have();
+    const result = this.robust.take();
+    if (result === undefined) return this.have();
     return this.#taken(result, false);
   }
 
@@ -156,8 +170,8 @@ export class Mutex extends Handle implements Guarded {
       timeoutMs = checkTimeout(options.timeoutMs);
     }
     if (this.#lane?.awaited !== true || this.held) {
-      const result = this.#robust.take();
-      const guard = result === undefined ? this.#have() : this.#taken(result, false);
+      const result = this.robust.take();
+      const guard = result === undefined ? this.have() : this.#taken(result, false);
       if (guard !== undefined) return guard;
       if (result === -EDEADLK && this.#kind === 'errorcheck') throw this.#deadlock();
     }
@@ -167,8 +181,8 @@ export class Mutex extends Handle implements Guarded {
       return this.#lane.add({
         attempt: () => {
           try {
-            const result = this.#robust.takeAfterSleep();
-            const guard = result === undefined ? this.#have() : this.#taken(result, true);
+            const result = this.robust.takeAfterSleep();
+            const guard = result === undefined ? this.have() : this.#taken(result, true);
             if (guard === undefined) return false;
             settle.resolve(guard);
           } catch (why) {
@@ -184,10 +198,10 @@ export class Mutex extends Handle implements Guarded {
 
   #newLane(): Sleepers {
     return new Sleepers(this.#awaited, {
-      sleep: (token) => native().blockingLockWait(token, this.#mapping.native, this.#offset),
+      sleep: (token) => native().blockingLockWait(token, this.mapping.native, this.#offset),
       // Another process may want it. [pass-on]
       passOn: () => {
-        if (!this.#mapping.closed) native().futexWake(this.#mapping.native, this.#offset, 1);
+        if (!this.mapping.closed) native().futexWake(this.mapping.native, this.#offset, 1);
       },
       empty: () => {
         this.#lane = undefined;
@@ -201,40 +215,52 @@ export class Mutex extends Handle implements Guarded {
    * @throws IpcError EDEADLK if another part of this thread has it, which cannot release it meanwhile; ENOTRECOVERABLE; ETIMEDOUT
    */
   lockSync(options?: SyncWaitOptions): Guard {
-    let result = this.#robust.take();
-    if (result === undefined) return this.#have();
+    let result = this.robust.take();
+    if (result === undefined) return this.have();
     if (options !== undefined) checkOptions(options, ['timeoutMs']);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const guard = result === undefined ? this.#have() : this.#taken(result, true);
+    for (let waiting = false; ; waiting = true) {
+      const guard = result === undefined ? this.have() : this.#taken(result, waiting);
       if (guard !== undefined) return guard;
       if (result === -EDEADLK) throw this.#deadlock();
       const left = deadline - performance.now();
       if (!(left > 0)) throw timeoutError(SYSCALL, timeoutMs, this.#awaited.subject);
-      native().lockWait(this.#mapping.native, this.#offset, Math.min(left, SLICE_MS));
-      result = this.#robust.takeAfterSleep();
+      native().lockWait(this.mapping.native, this.#offset, Math.min(left, SLICE_MS));
+      result = this.robust.takeAfterSleep();
     }
   }
 
-  #have(): Guard {
-    this.#depth = 1;
-    this.#mapping.checkIntact();
-    return new Guard(this);
+  private have(): Guard {
+    this.depth = 1;
+    this.#checkIntact();
+    return new Guard(this, undefined);
+  }
+
+  /** What was taken in memory that the file does not have any more is no lock. */
+  #checkIntact(): void {
+    try {
+      this.mapping.checkIntact();
+    } catch (why) {
+      this.depth = 0;
+      this.robust.give();
+      throw why;
+    }
   }
 
   /** What `take` has answered, if it was not simply success. */
   #taken(result: number, waiting: boolean): Guard | undefined {
     switch (result) {
       case -EOWNERDEAD:
-        this.#depth = 1;
-        return new Guard(this, true, [this.#robust.deadOwner()]);
+        this.depth = 1;
+        this.#checkIntact();
+        return new Guard(this, { owners: [this.robust.deadOwner()], unrepaired: true });
       case -EBUSY:
         return undefined;
       case -EDEADLK:
-        if (this.#kind !== 'recursive' || this.#depth === 0 || waiting) return undefined;
-        this.#depth++;
-        return new Guard(this);
+        if (this.#kind !== 'recursive' || this.depth === 0 || waiting) return undefined;
+        this.depth++;
+        return new Guard(this, undefined);
       default:
         throw this.#error(result);
     }
@@ -242,15 +268,19 @@ export class Mutex extends Handle implements Guarded {
 
   #check(): void {
     this.use();
-    this.#mapping.use();
+    this.mapping.use();
   }
 
   #error(result: number): Error {
     if (result === -EBADF) return closedError(this.describe());
-    if (result === -ENOTRECOVERABLE && !this.#mapping.closed && wordAt(this.#mapping, this.#offset + MAGIC) === 0) {
+    if (result === -ENOTRECOVERABLE && this.#destroyed()) {
       return new IpcError({ code: 'EIDRM', ...this.#about(), message: 'the mutex was destroyed' });
     }
     return new IpcError({ code: result === -ENOTRECOVERABLE ? 'ENOTRECOVERABLE' : 'EIO', ...this.#about() });
+  }
+
+  #destroyed(): boolean {
+    return !this.#bare && !this.mapping.closed && wordAt(this.mapping, this.#offset + MAGIC) === 0;
   }
 
   #deadlock(): Error {
@@ -263,7 +293,7 @@ export class Mutex extends Handle implements Guarded {
 
   /** @internal */
   makeConsistent(): void {
-    if (this.#robust.consistent() === undefined) return;
+    if (this.robust.consistent() === undefined) return;
     throw new IpcError({
       code: 'EINVAL',
       syscall: 'pthread_mutex_consistent',
@@ -274,11 +304,11 @@ export class Mutex extends Handle implements Guarded {
 
   /** Releases what a guard has, which is to have it again later. @internal */
   release(guard: Guard): void {
-    if (this.#depth > 1) {
+    if (this.depth > 1) {
       throw new IpcError({
         code: 'EPERM',
         ...this.#about(),
-        message: `this thread has the mutex ${this.#depth} times`,
+        message: `this thread has the mutex ${this.depth} times`,
       });
     }
     guard.lose();
@@ -287,8 +317,8 @@ export class Mutex extends Handle implements Guarded {
 
   /** @internal */
   giveBack(): void {
-    if (--this.#depth > 0) return;
-    const result = this.#robust.give();
+    if (--this.depth > 0) return;
+    const result = this.robust.give();
     if (result === undefined) return;
     if (result === -EFAULT) {
       throw codedError('ERR_INTERPROC_LAYOUT', `somebody has overwritten ${this.describe()} while it was held`);
@@ -299,7 +329,7 @@ export class Mutex extends Handle implements Guarded {
   /** The thread that has it, of whatever process, if one has. */
   get owner(): number | undefined {
     this.#check();
-    const tid = wordAt(this.#mapping, this.#offset) & TID_MASK;
+    const tid = wordAt(this.mapping, this.#offset) & TID_MASK;
     return tid === 0 ? undefined : tid;
   }
 
@@ -311,23 +341,24 @@ export class Mutex extends Handle implements Guarded {
    */
   destroy(): void {
     this.#check();
-    const result = this.#robust.take();
+    // By the addon, which gives it back so, too: it looks at the owner that is written below.
+    const result = this.robust.takeAfterSleep();
     if (result === -EBUSY || result === -EDEADLK) {
       throw new IpcError({ code: 'EBUSY', syscall: 'pthread_mutex_destroy', object: this.describe() });
     }
-    const words = this.#mapping.int32;
-    Atomics.store(words, (this.#offset + MAGIC) / 4, 0);
+    const words = this.mapping.int32;
+    if (!this.#bare) Atomics.store(words, (this.#offset + MAGIC) / 4, 0);
     if (result === undefined || result === -EOWNERDEAD) {
       // Who gives back one that he should have repaired makes it useless.
       Atomics.store(words, (this.#offset + OWNER) / 4, INCONSISTENT);
-      this.#robust.give();
+      this.robust.give();
     }
     this.close();
   }
 
   /** @internal */
   remapped(): void {
-    this.#robust.remapped();
+    this.robust.remapped();
   }
 
   /** @internal */
@@ -350,8 +381,8 @@ export class Mutex extends Handle implements Guarded {
   }
 
   protected onClose(): void {
-    this.#mapping.dismiss(this);
-    this.#robust.unbind();
+    this.mapping.forget(this);
+    this.robust.unbind();
   }
 
   describe(): string {

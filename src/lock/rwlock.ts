@@ -48,6 +48,12 @@ const INCONSISTENT = 1;
 /** Nobody has repaired that. */
 const BROKEN = 2;
 
+/** What is wanted is had, alone or with others; one who has left meanwhile wants nothing. */
+function granted(claim: number, alone: boolean): number | undefined {
+  if ((claim & WANTS) === 0) return undefined;
+  return alone ? (claim & ~WANTS) | WRITES : (claim & ~WANTS) + 1;
+}
+
 /** Without what was wanted, whether it was granted meanwhile or not. */
 function withoutWish(claim: number, wanted: number): number {
   if ((claim & WANTS) !== 0) return claim & ~WANTS;
@@ -136,7 +142,7 @@ export class RwLock extends Table implements Guarded {
   /** Takes it if that is possible at once; `undefined` if not. */
   tryLock(mode: RwLockMode): Guard | undefined {
     checkMode(mode);
-    return this.tryWish(this.#wish(mode));
+    return this.tryWish(this.#wish(mode))?.got;
   }
 
   #wish(mode: RwLockMode): Wish<Guard> {
@@ -144,7 +150,7 @@ export class RwLock extends Table implements Guarded {
     let broken = false;
     let consistent = true;
     let asked = false;
-    let dead: DeadOwner[] = [];
+    let dead: readonly DeadOwner[] | undefined;
     return {
       ask: () => {
         if (asked) return;
@@ -161,7 +167,7 @@ export class RwLock extends Table implements Guarded {
         }
         if ((this.claim & WANTS) !== 0) return false;
         consistent = this.load(CONSISTENCY) === CONSISTENT;
-        dead = this.#collect();
+        dead = this.report();
         return true;
       },
       withdraw: () => {
@@ -170,7 +176,10 @@ export class RwLock extends Table implements Guarded {
       got: () => {
         if (broken) throw this.#broken();
         this.mapping.checkIntact();
-        const guard = new Guard(this, !consistent, dead.length === 0 ? undefined : dead);
+        const guard = new Guard(
+          this,
+          consistent && dead === undefined ? undefined : { owners: dead ?? [], unrepaired: !consistent },
+        );
         if ((this.claim & WRITES) !== 0) this.#writers.add(guard);
         if (!consistent && mode === 'read') this.#repairing.add(guard);
         this.#guards++;
@@ -179,16 +188,8 @@ export class RwLock extends Table implements Guarded {
     };
   }
 
-  /** Who has died having it, and was told to nobody yet. Behind the door. [report] */
-  #collect(): DeadOwner[] {
-    const dead: DeadOwner[] = [];
-    const { top } = this;
-    for (let seat = 0; seat < top; seat++) {
-      if ((this.claimOf(seat) & DIED) === 0) continue;
-      dead.push(this.deadOwner(seat));
-      this.setClaim(seat, 0);
-    }
-    return dead;
+  protected override tellsOfDeath(claim: number): boolean {
+    return (claim & DIED) !== 0;
   }
 
   protected died(_seat: number, claim: number): number {
@@ -219,7 +220,7 @@ export class RwLock extends Table implements Guarded {
       // Who comes first after a dead writer is alone, to repair what that one has left.
       const alone = !reads || consistency === INCONSISTENT;
       if (writers > 0 || (alone && readers > 0)) return;
-      this.changeClaim(seat, (seen) => (alone ? (seen & ~WANTS) | WRITES : (seen & ~WANTS) + 1)); // [grant]
+      this.changeClaim(seat, (seen) => granted(seen, alone)); // [grant]
       if (alone) writers++;
       else readers++;
       this.tell(seat);

@@ -116,7 +116,7 @@ export class Semaphore extends Table implements Guarded {
   /** Takes permits if that is possible at once; `undefined` if not. */
   tryAcquire(options: PermitOptions = {}): Guard | undefined {
     checkOptions(options, ['permits']);
-    return this.tryWish(this.#wish(this.#count(options)));
+    return this.tryWish(this.#wish(this.#count(options)))?.got;
   }
 
   #count({ permits = 1 }: PermitOptions): number {
@@ -128,7 +128,7 @@ export class Semaphore extends Table implements Guarded {
 
   #wish(count: number): Wish<Guard> {
     let asked = false;
-    let dead: DeadOwner[] = [];
+    let dead: readonly DeadOwner[] | undefined;
     return {
       ask: () => {
         if (asked) return;
@@ -138,7 +138,7 @@ export class Semaphore extends Table implements Guarded {
       },
       granted: () => {
         if ((this.claim & WANTED) !== 0) return false;
-        dead = this.#collect();
+        dead = this.report();
         return true;
       },
       withdraw: () => {
@@ -146,7 +146,7 @@ export class Semaphore extends Table implements Guarded {
       },
       got: () => {
         this.mapping.checkIntact();
-        const guard = new Guard(this, false, dead.length === 0 ? undefined : dead);
+        const guard = new Guard(this, dead === undefined ? undefined : { owners: dead, unrepaired: false });
         this.#permits.set(guard, count);
         this.#held += count;
         return guard;
@@ -154,16 +154,8 @@ export class Semaphore extends Table implements Guarded {
     };
   }
 
-  /** Who has died having permits, and was told to nobody yet. Behind the door. [report] */
-  #collect(): DeadOwner[] {
-    const dead: DeadOwner[] = [];
-    const { top } = this;
-    for (let seat = 0; seat < top; seat++) {
-      if ((this.claimOf(seat) & DIED) === 0) continue;
-      dead.push(this.deadOwner(seat));
-      this.setClaim(seat, 0);
-    }
-    return dead;
+  protected override tellsOfDeath(claim: number): boolean {
+    return (claim & DIED) !== 0;
   }
 
   protected died(_seat: number, claim: number): number {
@@ -182,7 +174,7 @@ export class Semaphore extends Table implements Guarded {
     for (const seat of this.inOrder((claim) => (claim & WANTED) !== 0)) {
       const wanted = (this.claimOf(seat) & WANTED) >> WANTED_SHIFT;
       if (wanted > free) return;
-      this.changeClaim(seat, (seen) => (seen & ~WANTED) + wanted); // [grant]
+      this.changeClaim(seat, (seen) => ((seen & WANTED) === 0 ? undefined : (seen & ~WANTED) + wanted)); // [grant]
       free -= wanted;
       this.tell(seat);
     }

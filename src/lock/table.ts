@@ -102,6 +102,8 @@ export function checkTable({ mapping, offset }: Place, name: ObjectName): void {
 export interface Wish<T> {
   /** Whether it is said at once, though others of this thread wait already: whoever takes part counts. */
   readonly early?: boolean;
+  /** Whether it was said before the wait began. */
+  readonly asked?: boolean;
   /** Says in the seat what is wanted, if it was not said yet. */
   ask(): void;
   /** Whether it was granted. */
@@ -110,6 +112,13 @@ export interface Wish<T> {
   withdraw(): void;
   /** What was granted, for who asked. */
   got(): T;
+}
+
+/** What has to be done behind the door as soon as nobody else stands still in there. */
+interface Errand {
+  inside(): void;
+  /** Once that has been done, or the handle is closed. */
+  outside(): void;
 }
 
 /** A table, and the seat that this thread has at it through this handle. */
@@ -131,6 +140,13 @@ export abstract class Table extends Handle {
   /** The door was shut too long at the last attempt. */
   #shut = false;
   #expected = 0;
+  /** All that stands in the seat goes. */
+  #closing = false;
+  /** In the order in which they are done, all before anything else is asked. */
+  readonly #errands: Errand[] = [];
+  #errandTimer: NodeJS.Timeout | undefined;
+  /** Who has died having it, and is to be told to our next guard: we sit where they sat. */
+  #inherited: DeadOwner[] = [];
 
   protected constructor({ mapping, offset }: Place, name: ObjectName) {
     super();
@@ -257,8 +273,8 @@ export abstract class Table extends Handle {
     } finally {
       this.#inside = false;
       this.#door.give(); // [leave]
+      if (this.load(DIRTY) !== seen) this.settleSoon();
     }
-    if (this.load(DIRTY) !== seen) this.settleSoon();
     return true;
   }
 
@@ -323,25 +339,65 @@ export abstract class Table extends Handle {
   /** Takes a seat, if we have none. Behind the door. [sit] */
   protected sit(): void {
     if (this.seat >= 0) return;
-    for (let seat = 0; seat < this.seats; seat++) {
-      if (Atomics.load(this.words, this.at(seat, 0)) !== 0 || this.claimOf(seat) !== 0) continue;
-      const life = new Robust(this.mapping, this.offset + TABLE_BYTES + seat * SEAT_BYTES, false);
-      const result = life.take();
-      if (result !== undefined) {
-        if (result === -EOWNERDEAD) life.consistent();
-        else throw this.damaged(`has a seat ${seat} that nobody can have`);
-      }
-      if (seat >= this.top) this.store(TOP, seat + 1);
-      this.words[this.at(seat, SEAT_PID)] = process.pid;
-      this.#life = life;
-      this.seat = seat;
-      this.#stayAtExit = atExit(() => {
-        // Who exits having something, or waiting for it, is as dead as any other.
-        if (this.claim === 0) this.#rise();
-      });
-      return;
+    const seat = this.#freeSeat();
+    if (seat === undefined) throw this.#noSeat();
+    // First: nobody looks behind it for the dead.
+    if (seat >= this.top) this.store(TOP, seat + 1);
+    const life = new Robust(this.mapping, this.offset + TABLE_BYTES + seat * SEAT_BYTES, false);
+    if (life.take() !== undefined) {
+      life.unbind();
+      throw this.damaged(`has a seat ${seat} that nobody can have`);
     }
-    throw new IpcError({
+    this.words[this.at(seat, SEAT_PID)] = process.pid;
+    this.#life = life;
+    this.seat = seat;
+    this.#stayAtExit = atExit(() => {
+      // Who exits having something, or waiting for it, is as dead as any other.
+      if (this.mayLeave()) this.#rise();
+    });
+  }
+
+  /** Whether who exits now has nothing and owes nothing. */
+  protected mayLeave(): boolean {
+    return this.claim === 0;
+  }
+
+  /** A seat of nobody, if possible one without a death that somebody has to be told of. */
+  #freeSeat(): number | undefined {
+    let dead: number | undefined;
+    for (let seat = 0; seat < this.seats; seat++) {
+      if (Atomics.load(this.words, this.at(seat, 0)) !== 0) continue;
+      const claim = this.claimOf(seat);
+      if (claim === 0) return seat;
+      if (dead === undefined && this.tellsOfDeath(claim)) dead = seat;
+    }
+    if (dead === undefined) return undefined;
+    // The seats are full of the dead. Whoever sits down among them tells of the one whose place that was.
+    this.#inherited.push(this.deadOwner(dead));
+    this.setClaim(dead, 0);
+    return dead;
+  }
+
+  /** Whether this is all that is left of one who died having something. */
+  protected tellsOfDeath(_claim: number): boolean {
+    return false;
+  }
+
+  /** Who has died having something, and was told to nobody yet. Behind the door. [report] */
+  protected report(): DeadOwner[] | undefined {
+    const dead = this.#inherited;
+    this.#inherited = [];
+    const { top } = this;
+    for (let seat = 0; seat < top; seat++) {
+      if (!this.tellsOfDeath(this.claimOf(seat))) continue;
+      dead.push(this.deadOwner(seat));
+      this.setClaim(seat, 0);
+    }
+    return dead.length === 0 ? undefined : dead;
+  }
+
+  #noSeat(): IpcError {
+    return new IpcError({
       code: 'EAGAIN',
       syscall: this.name,
       object: this.describe(),
@@ -378,6 +434,7 @@ export abstract class Table extends Handle {
   /** Asks, behind the door; false if it has to wait, for what it wants or for the door. */
   #attempt<T>(wish: Wish<T>, patienceMs: number): boolean {
     let granted = false;
+    if (!this.#runErrands(patienceMs)) return false;
     const entered = this.within(
       patienceMs,
       () => {
@@ -394,36 +451,74 @@ export abstract class Table extends Handle {
     return granted;
   }
 
-  /** [announce-early] */
-  #announce<T>(wish: Wish<T>): void {
-    this.surely(() => {
-      this.sit();
-      wish.ask();
-    });
-  }
-
   /** Does something behind the door, however long that takes: while another process stands still in there, this thread does, too. */
   protected surely(change: () => void, after?: () => void): void {
     while (!this.within(SLICE_MS, change, after));
   }
 
-  /** Takes a wish back; true if it was granted all the same. Whoever waits next, in this thread, asks now. [withdraw-wish] */
-  #withdraw<T>(wish: Wish<T>): boolean {
+  /** The same, without keeping the thread: while another process stands still in there, it is done later. */
+  protected eventually(change: () => void): Promise<void> | undefined {
+    return this.within(PATIENCE_MS, change) ? undefined : this.#later(change);
+  }
+
+  async #later(change: () => void): Promise<void> {
+    do await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+    while (!this.within(PATIENCE_MS, change));
+  }
+
+  #send(errand: Errand): void {
+    this.#errands.push(errand);
+    this.#runErrands(PATIENCE_MS);
+  }
+
+  /** Whether all has been done that was to be done. */
+  #runErrands(patienceMs: number): boolean {
+    if (this.#errands.length === 0) return true;
+    const done: Errand[] = [];
+    const entered = this.within(patienceMs, () => {
+      for (const errand of this.#errands.splice(0)) {
+        errand.inside();
+        done.push(errand);
+      }
+    });
+    this.#shut = !entered;
+    for (const errand of done) errand.outside();
+    if (!entered) this.#errandTimer ??= setTimeout(() => this.#runErrandsLater(), SLICE_MS);
+    return entered;
+  }
+
+  #runErrandsLater(): void {
+    this.#errandTimer = undefined;
+    if (!this.closed) this.#runErrands(PATIENCE_MS);
+  }
+
+  /** What became of a wish that is taken back: `granted` if it was granted all the same. [withdraw-wish] */
+  #withdrawal<T>(wish: Wish<T>, then: (granted: boolean) => void): Errand {
     let granted = false;
-    const takeBack = (): void => {
-      granted = wish.granted();
-      if (!granted) wish.withdraw();
+    return {
+      inside: () => {
+        if (this.#closing) return;
+        granted = wish.granted();
+        if (!granted) wish.withdraw();
+      },
+      outside: () => {
+        // Whoever waits next, in this thread, asks now.
+        if (!this.closed && this.seat >= 0) this.tell(this.seat);
+        then(granted);
+      },
     };
-    // Nobody may go without having done so: a wish that stays would be granted to nobody.
-    this.surely(takeBack);
-    this.tell(this.seat);
-    return granted;
+  }
+
+  /** Whether somebody of this thread waits. */
+  get #awaitedHere(): boolean {
+    return this.#lane?.awaited === true;
   }
 
   /** Gets it without waiting, or not at all. */
-  protected tryWish<T>(wish: Wish<T>): T | undefined {
-    if (this.#lane?.awaited === true) return undefined;
+  protected tryWish<T>(wish: Wish<T>): { got: T } | undefined {
+    if (this.#awaitedHere && wish.asked !== true) return undefined;
     let granted = false;
+    if (!this.#runErrands(PATIENCE_MS)) return undefined;
     this.within(
       PATIENCE_MS,
       () => {
@@ -435,7 +530,7 @@ export abstract class Table extends Handle {
         if (!granted) wish.withdraw();
       },
     );
-    return granted ? wish.got() : undefined;
+    return granted ? { got: wish.got() } : undefined;
   }
 
   /** Waits behind those of this thread who wait already. */
@@ -444,43 +539,73 @@ export abstract class Table extends Handle {
     const timeoutMs = checkTimeout(options?.timeoutMs);
     this.use();
     if (timeoutMs === 0) {
-      const got = this.tryWish(wish);
-      if (got === undefined) throw this.late(0);
-      return Promise.resolve(got);
+      const found = this.tryWish(wish);
+      if (found === undefined) throw this.late(0);
+      return Promise.resolve(found.got);
     }
-    let asked = false;
-    if (this.#lane?.awaited !== true) {
+    let asked = wish.asked === true;
+    if (!this.#awaitedHere) {
       if (this.#attempt(wish, PATIENCE_MS)) return Promise.resolve(wish.got());
-      asked = !this.#shut;
-    } else if (wish.early === true) {
-      this.#announce(wish);
-      asked = true;
+      asked ||= !this.#shut;
     }
     return pend<T>(this, options, this.#awaited, (settle) => {
+      let over = false;
+      const end = (granted: boolean, why?: unknown, then?: () => void): void => {
+        over = true;
+        try {
+          if (granted) settle.resolve(wish.got());
+          else settle.reject(why);
+        } catch (other) {
+          settle.reject(other);
+        }
+        then?.();
+      };
+      let leaves = false;
+      const leave = (why: unknown, then?: () => void): void => {
+        if (leaves || over) return;
+        leaves = true;
+        // What stands in the seat goes at once, so that the next one of this thread finds it as it was.
+        if (asked) this.#send(this.#withdrawal(wish, (granted) => end(granted, why, then)));
+        else end(false, why, then);
+      };
       this.#lane ??= this.#newLane();
-      return this.#lane.add({
+      const giveUp = this.#lane.add({
         attempt: () => {
           try {
-            if (!this.#attempt(wish, PATIENCE_MS)) {
+            // This wait may be one that is to be taken back.
+            if (!over) this.#runErrands(PATIENCE_MS);
+            if (over) return true;
+            if (leaves || !this.#attempt(wish, PATIENCE_MS)) {
               asked ||= !this.#shut;
               return false;
             }
-            settle.resolve(wish.got());
+            end(true);
           } catch (why) {
-            settle.reject(why);
+            end(false, why);
           }
           return true;
         },
-        reject: (why) => {
-          try {
-            if (asked && !this.closed && this.#withdraw(wish)) settle.resolve(wish.got());
-            else settle.reject(why);
-          } catch (other) {
-            settle.reject(other);
-          }
-        },
-        fail: (result) => settle.reject(systemError(result, this.name, this.#awaited.subject)),
+        reject: leave,
+        fail: (result) => leave(systemError(result, this.name, this.#awaited.subject)),
       });
+      if (wish.early === true && !asked) {
+        this.#send({
+          inside: () => {
+            if (over || asked) return;
+            try {
+              this.sit();
+              wish.ask();
+              asked = true; // [announce-early]
+            } catch (why) {
+              end(false, why);
+            }
+          },
+          outside: () => {
+            if (over) giveUp(closedError(this.describe()));
+          },
+        });
+      }
+      return (why) => leave(why, () => giveUp(why));
     });
   }
 
@@ -502,32 +627,47 @@ export abstract class Table extends Handle {
     return native().blockingSeatWait(token, mapping.native, wake, this.#expected, this.#watched());
   }
 
+  /** Throws if this thread must not block. */
+  protected checkBlocking(): void {
+    if (!this.#awaitedHere) return;
+    throw this.deadlock('other parts of this thread wait for it already, and could not go on meanwhile');
+  }
+
   /** Waits, blocking this thread. */
   protected waitForSync<T>(wish: Wish<T>, options: SyncWaitOptions | undefined): T {
     const timeoutMs = checkTimeout(options?.timeoutMs);
     this.use();
     if (timeoutMs === 0) {
-      const got = this.tryWish(wish);
-      if (got !== undefined) return got;
+      const found = this.tryWish(wish);
+      if (found !== undefined) return found.got;
       throw this.late(0);
     }
-    if (this.#lane?.awaited === true) {
-      throw this.deadlock('other parts of this thread wait for it already, and could not go on meanwhile');
-    }
+    this.checkBlocking();
     const deadline = performance.now() + timeoutMs;
-    let asked = false;
+    let asked = wish.asked === true;
     for (;;) {
       const left = deadline - performance.now();
       if (this.#attempt(wish, Math.min(left, SLICE_MS))) return wish.got();
       asked ||= !this.#shut;
       if (!(left > 0)) {
-        if (asked && this.#withdraw(wish)) return wish.got();
+        if (asked && this.#takeBackSync(wish)) return wish.got();
         throw this.late(timeoutMs);
       }
       if (this.#shut) continue;
       const wake = this.at(this.seat, SEAT_WAKE) * 4;
       native().seatWait(this.mapping.native, wake, this.#expected, this.#watched(), Math.min(left, SLICE_MS));
     }
+  }
+
+  /** Nobody may go without having done so: a wish that stays would be granted to nobody. */
+  #takeBackSync<T>(wish: Wish<T>): boolean {
+    let granted = false;
+    const withdrawal = this.#withdrawal(wish, (was) => {
+      granted = was;
+    });
+    this.surely(() => withdrawal.inside());
+    withdrawal.outside();
+    return granted;
   }
 
   protected late(timeoutMs: number): Error {
@@ -571,14 +711,26 @@ export abstract class Table extends Handle {
   override close(): void {
     if (this.closed) return;
     this.checkLeaving();
-    if (this.seat >= 0) this.#withdrawAll();
+    this.#closing = true;
+    this.cancelWaits(closedError(this.describe()));
+    if (this.seat >= 0) this.#leaveNothing();
     super.close();
+    clearTimeout(this.#errandTimer);
+    for (const errand of this.#errands.splice(0)) errand.outside();
   }
 
   /** Nothing that stands in the seat may outlive it. */
-  #withdrawAll(): void {
-    this.cancelWaits(closedError(this.describe()));
-    this.surely(() => this.setClaim(this.seat, 0));
+  #leaveNothing(): void {
+    const { seat } = this;
+    if (this.within(PATIENCE_MS, () => this.leave())) return;
+    // Whoever stands still in there grants nothing to one who wants nothing.
+    this.setClaim(seat, 0);
+    this.released();
+  }
+
+  /** What stands in our seat goes, with what others may need of it. Behind the door. */
+  protected leave(): void {
+    this.setClaim(this.seat, 0);
   }
 
   protected onClose(): void {

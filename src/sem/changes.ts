@@ -13,8 +13,8 @@ const LONGEST_MS = 1000;
 const UNTOLD_MS = 250;
 /** A thread that blocks looks up this often, so that a worker can be terminated. */
 const SLICE_MS = 50;
-/** After the end of a descriptor: when its locks may be gone. */
-const AFTER_CLOSE_MS = [1, 10, 100] as const;
+/** After the end of a descriptor, and after each look: when its locks may be gone. Who is ending may have to wait for a processor just then. */
+const AFTER_CLOSE_MS = [1, 10, 50, 100, 150, 200, 250] as const;
 
 const events = Buffer.allocUnsafeSlow(4096);
 const asleep = new Int32Array(new SharedArrayBuffer(4));

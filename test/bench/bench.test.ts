@@ -31,7 +31,9 @@ interface BenchReport {
   notes: string[];
 }
 
-const UNITS = ['messages/s', 'bytes/s', 'round trips/s', 'accesses/s'];
+const UNITS = ['messages/s', 'bytes/s', 'round trips/s', 'accesses/s', 'takes/s'];
+/** Those of what is timed one by one. */
+const TIMED = ['round trips/s', 'takes/s'];
 const PLACES = ['sibling', 'near', 'far', 'single', 'one', 'mixed'];
 const program = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 const run = promisify(execFile);
@@ -50,8 +52,8 @@ function checkRow(row: Row): void {
   assert.ok(UNITS.includes(row.unit), `${name}: ${row.unit}`);
   assert.equal(row.runs, 1, name);
   assert.ok(PLACES.includes(row.placement), `${name}: ${row.placement}`);
-  assert.equal(row.p50 !== null, row.unit === 'round trips/s', name);
-  assert.equal(row.p99 !== null, row.unit === 'round trips/s', name);
+  assert.equal(row.p50 !== null, TIMED.includes(row.unit), name);
+  assert.equal(row.p99 !== null, TIMED.includes(row.unit), name);
 }
 
 test('every workload runs on our side, in C and as its peer, and the report has the documented shape', async () => {
@@ -78,6 +80,10 @@ test('every workload runs on our side, in C and as its peer, and the report has 
   assert.deepEqual(sides('shm'), ['c', 'interproc']);
   assert.deepEqual(sides('unix'), ['c', 'interproc', 'net']);
   assert.deepEqual(sides('layout'), ['Atomics', 'DataView', 'interproc']);
+  for (const mechanism of ['mutex', 'sem', 'semset', 'flock', 'ofd']) {
+    assert.deepEqual(sides(mechanism), ['c', 'interproc', 'interproc, awaited'], mechanism);
+  }
+  assert.deepEqual(sides('lock-file'), ['interproc, awaited', 'interproc, awaited, file stays', 'proper-lockfile']);
   for (const { name, target, lowerIsBetter } of report.ratios) {
     if (target !== null) assert.ok(lowerIsBetter ? target.goal <= target.must : target.goal >= target.must, name);
   }

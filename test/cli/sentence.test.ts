@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RowResult } from '../../src/cli/tour/run.js';
-import { sentence } from '../../src/cli/tour/sentence.js';
+import { sentence, sentenceOfTurns } from '../../src/cli/tour/sentence.js';
 
 function row(name: string, way: RowResult['way'], file: number | null, messages: number, verified = true): RowResult {
   const family = name === 'signal' ? 'signal' : 'stream';
@@ -43,4 +43,33 @@ test('it leaves out what was not measured or not verified, and is left out where
   );
   assert.equal(sentence([row('pipe', 'kernel', 1, 1), row('shm', 'memory', 1, 1, false)]), undefined);
   assert.equal(sentence([row('signal', 'kernel', null, 1), row('shm', 'memory', 1, 1)]), undefined);
+});
+
+function turns(mechanism: string, way: 'kernel' | 'memory', rate: number, verified = true): RowResult {
+  return { ...row(mechanism, way, null, rate, verified), mechanism, family: 'sync' };
+}
+
+test('turns have a sentence of their own, which names the quickest of each kind that is verified', () => {
+  const rows = [
+    turns('flock', 'kernel', 7000),
+    turns('eventfd', 'kernel', 45_000),
+    turns('futex', 'memory', 20_000),
+    turns('mutex', 'memory', 90_000, false),
+  ];
+  assert.equal(
+    sentenceOfTurns(rows),
+    'A turn is handed over most often by: of what is in shared memory, futex, 20.0 thousand times a second; of what is in the kernel, ' +
+      'eventfd, 45.0 thousand times a second.',
+  );
+  assert.equal(
+    sentenceOfTurns(rows.slice(0, 1)),
+    'A turn is handed over most often by: of what is in the kernel, flock, 7.0 thousand times a second.',
+  );
+});
+
+test('turns say nothing of how fast bytes move, nor bytes of turns', () => {
+  const moved = [row('pipe', 'kernel', 1000, 500), row('shm', 'memory', 1050, 250)];
+  assert.equal(sentence([...moved, turns('eventfd', 'kernel', 1e9), turns('futex', 'memory', 1e9)]), sentence(moved));
+  assert.equal(sentence([turns('eventfd', 'kernel', 1e9), turns('futex', 'memory', 1e9)]), undefined);
+  assert.equal(sentenceOfTurns(moved), undefined);
 });

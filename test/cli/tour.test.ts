@@ -44,6 +44,26 @@ const NAMES = [
   'shm',
   'signal',
 ];
+/** Those of synchronization. */
+const TURNS = [
+  'sem',
+  'sem-mapped',
+  'sem-recovering',
+  'semset',
+  'flock',
+  'record',
+  'ofd',
+  'lock-file',
+  'eventfd',
+  'futex',
+  'mutex',
+  'rwlock',
+  'condition',
+  'barrier',
+  'semaphore',
+  'latch',
+  'once',
+];
 const INPUT = randomBytes(300_001);
 
 function inputFile(t: TestContext, bytes: Uint8Array): string {
@@ -57,19 +77,20 @@ function rowsOf({ stdout, stderr }: Outcome): Row[] {
   return JSON.parse(String(stdout)).rows;
 }
 
-test('the list of rows has every file of rows/', () => {
-  const files = readdirSync(new URL('../../src/cli/tour/rows/', import.meta.url)).filter((name) =>
-    name.endsWith('.js'),
+test('the list of rows has every file of rows/ and of primitives/', () => {
+  const files = ['rows', 'primitives'].flatMap((folder) =>
+    readdirSync(new URL(`../../src/cli/tour/${folder}/`, import.meta.url)).filter((name) => name.endsWith('.js')),
   );
   assert.equal(files.length, ROWS.length);
   assert.deepEqual(
     ROWS.map(({ name }) => name),
-    NAMES,
+    [...NAMES, ...TURNS],
   );
 });
 
-test('seventeen rows are verified and measured, and the JSON has the stated shape', async (t) => {
-  const outcome = await run(t, ['tour', '--json', '--messages', '1000', '--input', inputFile(t, INPUT)]);
+test('seventeen rows that move something are verified and measured, and the JSON has the stated shape', async (t) => {
+  const words = ['tour', '--json', '--messages', '1000', '--only', NAMES.join(), '--input', inputFile(t, INPUT)];
+  const outcome = await run(t, words);
   const rows = rowsOf(outcome);
   assert.deepEqual(
     rows.map(({ name }) => name),
@@ -111,6 +132,48 @@ test('seventeen rows are verified and measured, and the JSON has the stated shap
   const { machine } = JSON.parse(String(outcome.stdout));
   assert.equal(machine.node, process.version);
   assert.equal(outcome.code, 0);
+});
+
+test('each primitive hands a turn over, which is verified and measured, and moves no bytes', async (t) => {
+  const outcome = await run(t, ['tour', '--json', '--messages', '201', '--only', TURNS.join()]);
+  const rows = rowsOf(outcome);
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    TURNS,
+  );
+  for (const row of rows) {
+    assert.equal(row.error, null, row.name);
+    assert.equal(row.verified, true);
+    assert.equal(row.family, 'sync');
+    assert.deepEqual([row.bytes, row.throughputBytesPerSecond], [null, null]);
+    assert.ok(row.seconds! > 0 && row.roundTripMicroseconds! > 0);
+    assert.ok(Math.abs(row.messagesPerSecond! - row.messages! / row.seconds!) < 1e-6 * row.messagesPerSecond!);
+    // There and back, so their number is even; a slow machine has no time for all.
+    assert.ok(row.messages! >= 2 && row.messages! <= 202 && row.messages! % 2 === 0, `${row.name}: ${row.messages}`);
+    assert.ok(row.peakMemoryBytes.sender > 1e6 && row.peakMemoryBytes.receiver > 1e6);
+    assert.ok(['siblings', 'unrelated'].includes(row.processes));
+    assert.ok(row.url.startsWith(`${row.name}:`), row.url);
+  }
+  const inMemory = rows.filter(({ way }) => way === 'memory').map(({ name }) => name);
+  assert.deepEqual(inMemory, ['sem', 'sem-mapped', ...TURNS.slice(TURNS.indexOf('futex'))]);
+  assert.equal(outcome.code, 0);
+});
+
+test('a turn that is taken without waiting makes each row of a primitive, and only that one, unverified', async (t) => {
+  await Promise.all(
+    [TURNS.slice(0, 8), TURNS.slice(8)].map(async (names) => {
+      for (const name of names) {
+        const other = name === 'futex' ? 'eventfd' : 'futex';
+        const words = ['tour', '--json', '--messages', '100', '--only', `${name},${other}`];
+        const outcome = await run(t, words, { env: { INTERPROC_TOUR_CORRUPT: name } });
+        const rows = rowsOf(outcome);
+        for (const row of rows) assert.equal(row.verified, row.name !== name, `${row.name} while ${name} is changed`);
+        // Which of both notices first, and how, depends on who is quicker.
+        assert.match(rows.find((row) => row.name === name)!.error!, /^the turns did not alternate: /);
+        assert.equal(outcome.code, 1);
+      }
+    }),
+  );
 });
 
 test('one byte that changes on its way makes each row, and only that one, unverified', async (t) => {
@@ -191,6 +254,24 @@ test('the table is grouped by way and ends with a sentence that compares the way
     ),
   );
   assert.deepEqual([stderr, code], ['', 0], 'no progress where there is no terminal');
+});
+
+test('turns have a table and a sentence of their own, and need no file', async (t) => {
+  const { code, stdout, stderr } = await run(t, ['tour', '--messages', '100', '--only', 'flock,eventfd,futex']);
+  const lines = String(stdout).trimEnd().split('\n');
+  assert.match(lines[0]!, /^Turns that two processes hand to each other/);
+  assert.match(lines[2]!, /│ mechanism +│ processes +│ hand-overs │ there and back │ peak memory, both │ verified │/);
+  const titles = lines.filter((line) => line.includes('take turns')).map((line) => line.replace(/[│ ]+$/, ''));
+  assert.deepEqual(titles, ['│ take turns, by a state in the kernel', '│ take turns, by a word in shared memory']);
+  assert.match(
+    String(stdout),
+    /│ +eventfd as a semaphore +│ siblings +│ +[\d.]+ k?\/s │ +[\d.]+ [mµ]?s │ .*B, .*B │ yes/,
+  );
+  assert.match(
+    lines.at(-1)!,
+    /^A turn is handed over most often by: of what is in shared memory, futex on a word of a mapping, [\d.]+ (thousand )?times a second; of what is in the kernel, /,
+  );
+  assert.deepEqual([stderr, code], ['', 0]);
 });
 
 const UNUSABLE: [what: string, path: (folder: string) => string, said: RegExp][] = [

@@ -65,6 +65,21 @@ function scratch(t: TestContext): { folder: string; env: { TMPDIR: string } } {
   return { folder, env: { TMPDIR: folder } };
 }
 
+/** A side of a row for synchronization, as soon as it has joined: its descriptor 3 is the memory. */
+function turning(tour: Running, primitive: string, side: 0 | 1): Promise<number> {
+  return until(`side ${side} of ${primitive} works`, () =>
+    childrenOf(tour.pid)
+      .filter((pid) => commandOf(pid).includes(`/turns.js ${primitive} ${side} `) && holds(/memfd:/)(Number(pid)))
+      .map(Number)
+      .at(0),
+  );
+}
+
+/** What a tour has in /dev/shm. */
+function objectsOf(tour: Running): string[] {
+  return readdirSync('/dev/shm').filter((name) => name.includes(`interproc-tour-${tour.pid}-`));
+}
+
 const KILLED: [row: string, role: 'parent' | 'sender' | 'receiver', url: string, holding: RegExp][] = [
   ['mq', 'receiver', 'mq:', /^\/interproc-tour-.*mq$/],
   ['file', 'sender', 'file:', /\/log$/],
@@ -94,6 +109,38 @@ for (const [row, role, url, holding] of KILLED) {
   });
 }
 
+for (const [side, name] of [
+  [0, 'first'],
+  [1, 'second'],
+] as const) {
+  test(`a process that is killed with or without the turn fails its row and not the next, and nothing is left (the ${name} one)`, async (t) => {
+    const { folder, env } = scratch(t);
+    const tour = start(t, ['tour', '--json', '--only', 'sem,lock-file,futex', ...ENDLESS], { env });
+    process.kill(await turning(tour, 'sem', side), 'SIGKILL');
+    process.kill(await turning(tour, 'lock-file', side), 'SIGKILL');
+    const { code, stdout, stderr } = await tour.done;
+    const rows: { error: string | null }[] = JSON.parse(String(stdout)).rows;
+    const killed = `the ${name} process was killed by SIGKILL`;
+    assert.deepEqual(
+      rows.map(({ error }) => error),
+      [killed, killed, null],
+    );
+    assert.deepEqual([code, stderr], [1, '']);
+    assert.deepEqual(readdirSync(folder), []);
+    assert.deepEqual(objectsOf(tour), []);
+  });
+}
+
+test('what a primitive has made is removed when the tour itself is killed', async (t) => {
+  const tour = start(t, ['tour', '--only', 'sem', ...ENDLESS], { env: scratch(t).env });
+  const sides = await Promise.all([turning(tour, 'sem', 0), turning(tour, 'sem', 1)]);
+  assert.equal(objectsOf(tour).length, 2);
+  tour.kill('SIGKILL');
+  await tour.done;
+  await until('both processes are gone', () => sides.every((pid) => !isAlive(pid)));
+  assert.deepEqual(objectsOf(tour), []);
+});
+
 for (const [signal, expected] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -101,8 +148,7 @@ for (const [signal, expected] of [
   test(`${signal} ends the tour and its programs, and nothing is left`, async (t) => {
     const { folder, env } = scratch(t);
     const tour = start(t, ['tour', '--only', 'posixshm', '--input', inputFile(t), ...ENDLESS], { env });
-    const objects = (): string[] =>
-      readdirSync('/dev/shm').filter((name) => name.startsWith(`interproc-tour-${tour.pid}-`));
+    const objects = (): string[] => objectsOf(tour);
     const receiver = await program(tour, 'receiver', 'posixshm:', () => objects().length > 0);
     tour.kill(signal);
     const { code, stdout, stderr } = await tour.done;

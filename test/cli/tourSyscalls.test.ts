@@ -7,6 +7,8 @@ import { peer } from '../support/skips.js';
 import { launch, MAIN } from './cli.js';
 
 const MESSAGES = 400;
+/** So many hand-overs a slow machine makes under strace. */
+const TURNS = 20;
 
 /** Reads the table of `strace -c`: how often each system call was made. */
 function counts(table: string): Map<string, number> {
@@ -37,6 +39,12 @@ const NAMED: [row: string, calls: Record<string, number>, not: string[]][] = [
   ['posixshm', { fallocate: 2 }, ['mq_timedsend', 'fdatasync', 'memfd_create']],
   ['shm', { memfd_create: 2, sendmsg: 2, recvmsg: 2 }, ['mq_timedsend', 'fdatasync']],
   ['signal', { rt_sigqueueinfo: MESSAGES, signalfd4: 2 }, ['mq_timedsend', 'memfd_create']],
+  // Turns end after 0.7 s, be there as many as asked for or not. What Node itself calls all the time, futex and read, tells nothing.
+  ['semset', { semget: 3, 'semop|semtimedop': TURNS }, ['flock', 'mq_timedsend', 'shmget']],
+  ['flock', { flock: TURNS }, ['semget', 'mq_timedsend', 'shmget']],
+  ['record', { fcntl: 100 + 2 * TURNS }, ['semget', 'flock', 'mq_timedsend']],
+  ['ofd', { fcntl: 100 + 2 * TURNS }, ['semget', 'flock', 'mq_timedsend']],
+  ['lock-file', { flock: TURNS, 'unlink|unlinkat|renameat2|rename': TURNS / 2 }, ['semget', 'mq_timedsend']],
 ];
 
 for (const [row, calls, not] of NAMED) {

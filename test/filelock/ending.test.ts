@@ -1,6 +1,7 @@
 /** What becomes of locks and of waits for them when their worker or process ends. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as filelock from '../../src/filelock/index.js';
@@ -74,6 +75,22 @@ for (const kind of [...ALL, 'lockFile'] as const) {
     const child = start(t, process.execPath, ['--input-type=module', '-e', code, path]);
     assert.deepEqual(await child.ended, { code: 7, signal: null }, child.errors());
     await release(other);
+  });
+}
+
+for (const kind of ['flock', 'ofd'] as const) {
+  test(`${kind}: what a thread got for a worker that was busy is given back when the worker is terminated, though the file stays open`, async (t) => {
+    const path = newFile(t);
+    const fd = openSync(path, 'r+');
+    t.after(() => closeSync(fd));
+    const other = await holder(t, kind, path);
+    const made = new Worker(WORKER, { workerData: { kind, path: fd, form: 'busy' } });
+    await once(made, 'message');
+    await until('it waits', () => filelock.holders(path).some(({ waiting }) => waiting));
+    await killed(other);
+    await until('the thread has it', () => filelock.holders(path).some(({ waiting }) => !waiting));
+    await made.terminate();
+    held(t, KINDS[kind].tryAcquire(path)).release();
   });
 }
 

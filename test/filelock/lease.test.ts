@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import * as filelock from '../../src/filelock/index.js';
 import { disposition } from '../../src/signal/index.js';
+import { executeAnother } from '../support/deaths.js';
 import { countDescriptors } from '../support/descriptors.js';
 import { attempt } from '../support/elsewhere.js';
 import { killed, start } from '../support/program.js';
@@ -54,7 +55,7 @@ test('who has a lease is told of a writer, who waits until it is given up', asyn
     const mine = held(t, lease(path, type));
     const writer = start(t, 'sh', ['-c', 'echo written > "$1"; echo done', 'sh', path]);
     assert.deepEqual(await mine.broken(), { keep: 'none' });
-    assert.equal(readHolders(path), 'lease');
+    assert.equal(readHolders(path), 'lease held,lease awaited');
     mine.release();
     assert.equal(await writer.line(), 'done');
     assert.equal(readFileSync(path, 'utf8'), 'written\n');
@@ -64,7 +65,7 @@ test('who has a lease is told of a writer, who waits until it is given up', asyn
 function readHolders(path: string): string {
   return filelock
     .holders(path)
-    .map(({ kind }) => kind)
+    .map(({ kind, waiting }) => `${kind} ${waiting ? 'awaited' : 'held'}`)
     .join();
 }
 
@@ -134,6 +135,19 @@ test('a lease of a killed process is gone', async (t) => {
   const other = await holder(t, 'lease', path);
   assert.equal(filelock.holders(path)[0]?.pid, other.pid);
   await killed(other);
+  await gone(path);
+  held(t, lease(path, 'write'));
+});
+
+test('a lease of a process that exits, or executes another program, is gone', async (t) => {
+  if (!peer(t, 'cc')) return;
+  const path = newFile(t);
+  const first = await holder(t, 'lease', path);
+  first.say('exit');
+  await first.ended;
+  held(t, lease(path, 'write')).release();
+  const second = await holder(t, 'lease', path);
+  await executeAnother(t, second);
   await gone(path);
   held(t, lease(path, 'write'));
 });

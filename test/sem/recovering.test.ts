@@ -18,6 +18,8 @@ import { freeName, newNamed, newRecovering, recoveringPathOf } from './support.j
 
 const RECOVER = { recover: true } as const;
 const PROMPT_MS = 1000;
+/** Less than the time after which a wait looks anyway. */
+const SOON_MS = 600;
 
 async function holder(t: Parameters<typeof startFixture>[0], name: string, ...how: string[]): Promise<Program> {
   const child = startFixture(t, 'sem-holder', [name, 'recover', ...how]);
@@ -107,6 +109,38 @@ test('a stopped holder is not taken for dead, a zombie is', async (t) => {
   await until('it is a zombie', () => stateOf(zombie) === 'Z');
   (await semaphore.acquire({ timeoutMs: PROMPT_MS })).release();
 });
+
+for (const laterMs of [20, 200])
+  test(`a lock that is gone ${laterMs} ms after the kernel told of it is noticed soon`, async (t) => {
+    if (!peer(t, 'perl')) return;
+    const semaphore = newRecovering(t, 1);
+    // Closing the second tells; the first gives its lock back later, of which nobody is told.
+    const code = `$| = 1; my $path = $ARGV[0];
+    while (<STDIN>) {
+      open(my $first, '+<', $path) or die; open(my $second, '+<', $path) or die;
+      my $lock = pack('s s x4 q q i x4', 1, 0, 0, 1, 0); fcntl($first, 37, $lock) or die $!;
+      print "held\n"; <STDIN>;
+      close($second); select(undef, undef, undef, ${laterMs / 1000});
+      $lock = pack('s s x4 q q i x4', 2, 0, 0, 1, 0); fcntl($first, 37, $lock) or die $!;
+      print "gone\n"; <STDIN>;
+    }`;
+    const holder = start(t, 'perl', ['-e', code, recoveringPathOf(semaphore.name)]);
+    let least = Infinity;
+    // On a busy machine it may be later than the last look that follows, once.
+    for (let round = 0; round < 5 && least > SOON_MS; round++) {
+      holder.say('take');
+      assert.equal(await holder.line(), 'held');
+      const begin = performance.now();
+      const wait = semaphore.acquire();
+      holder.say('give');
+      const permit = await wait;
+      least = Math.min(least, performance.now() - begin);
+      assert.equal(await holder.line(), 'gone');
+      permit.release();
+      holder.say('again');
+    }
+    assert.ok(least < SOON_MS, `it took ${least} ms`);
+  });
 
 test('the end of a worker gives back what it had, and so does close()', async (t) => {
   const semaphore = newRecovering(t, 1);

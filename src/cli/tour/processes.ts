@@ -3,7 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Job, Received, Sent } from './program.js';
-import { type Prepared, type PreparedFamily, type Row, type Start, stdioOf } from './row.js';
+import {
+  type Prepared,
+  type PreparedFamily,
+  type PreparedPair,
+  type Row,
+  type Start,
+  stdioOf,
+  type TransferRow,
+} from './row.js';
 
 /** How long a program may go on alone when the other has failed. */
 const PATIENCE_MS = 500;
@@ -108,11 +116,11 @@ async function runFamily(
 }
 
 /** Both programs' reports. When one fails the other is ended: over a queue or a file it would wait for ever. */
-async function bothEnd(
-  sender: Promise<Running<Sent>>,
-  receiver: Running<Received>,
+async function bothEnd<First, Second>(
+  sender: Promise<Running<First>>,
+  receiver: Running<Second>,
   stop: AbortSignal,
-): Promise<{ sent: Sent; received: Received }> {
+): Promise<[First, Second]> {
   const programs: Running<unknown>[] = [receiver];
   const failures: ProgramError[] = [];
   let ending = false;
@@ -139,7 +147,7 @@ async function bothEnd(
     const [sent, received] = await Promise.allSettled([started.catch(failed), receiver.ended.catch(failed)]);
     stop.throwIfAborted();
     if (sent.status === 'fulfilled' && received.status === 'fulfilled') {
-      return { sent: sent.value, received: received.value };
+      return [sent.value, received.value];
     }
     throw failures.find(({ killed }) => killed) ?? failures[0];
   } finally {
@@ -151,25 +159,26 @@ async function bothEnd(
 /**
  * Runs both programs to their end and answers what they report. When one fails the other is ended.
  *
+ * @param roles what the programs are called when one of them fails: the one with the job, and the other
  * @param progress called with the part that is done, 0 to 1
  * @throws an error that names the program which failed first, or was killed; the reason of `stop`
  */
-export async function runBoth(
+export async function runPair<First, Second>(
   row: Row,
-  prepared: Prepared,
+  prepared: PreparedPair,
+  roles: readonly [first: string, second: string],
   job: Job,
   progress: (part: number) => void,
   stop: AbortSignal,
-): Promise<{ sent: Sent; received: Received }> {
-  if ('parent' in prepared) return runFamily(prepared, job, progress, stop);
+): Promise<[First, Second]> {
   const apart = row.processes === 'unrelated';
   let ready!: () => void;
   const isReady = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  const receiver = startProgram<Received>('receiver', prepared.receiver, undefined, apart, () => ready());
-  const startSender = (start: Start): Running<Sent> =>
-    startProgram<Sent>('sender', start, job, apart, ({ done = 0 }) => progress(done));
+  const receiver = startProgram<Second>(roles[1], prepared.receiver, undefined, apart, () => ready());
+  const startSender = (start: Start): Running<First> =>
+    startProgram<First>(roles[0], start, job, apart, ({ done = 0 }) => progress(done));
   const described = prepared.sender;
   // A receiver that ends before it was ready is never sent to.
   const may = typeof described === 'function' ? Promise.race([isReady, receiver.ended]) : Promise.resolve();
@@ -179,4 +188,18 @@ export async function runBoth(
     return running;
   });
   return bothEnd(sender, receiver, stop);
+}
+
+/** As `runPair`, for a row whose programs are a sender and a receiver, or one that starts the other. */
+export async function runBoth(
+  row: TransferRow,
+  prepared: Prepared,
+  job: Job,
+  progress: (part: number) => void,
+  stop: AbortSignal,
+): Promise<Both> {
+  if ('parent' in prepared) return runFamily(prepared, job, progress, stop);
+  const roles = ['sender', 'receiver'] as const;
+  const [sent, received] = await runPair<Sent, Received>(row, prepared, roles, job, progress, stop);
+  return { sent, received };
 }

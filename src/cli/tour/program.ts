@@ -10,7 +10,7 @@ import { explain } from '../failure.js';
 export interface Job {
   /** The file to send in blocks; there is none for signals. */
   input: string;
-  /** How many small messages, and how many round trips. */
+  /** How many small messages, or hand-overs, and how many round trips. */
   messages: number;
   /** How often the messages are sent: one pass takes milliseconds, and a neighbour may have disturbed it. */
   passes: number;

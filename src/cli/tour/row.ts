@@ -13,7 +13,7 @@ export interface Place {
 /** One of the two programs, as it is started. */
 export interface Start {
   /** File of the program beside this one, without `.js`. */
-  readonly program: 'parent' | 'receiver' | 'sender' | 'signalReceiver' | 'signalSender';
+  readonly program: 'parent' | 'receiver' | 'sender' | 'signalReceiver' | 'signalSender' | 'turns';
   /** Where it receives or sends, and the way back. */
   readonly urls: readonly string[];
   /** Descriptors that it inherits as 3, 4, …; none if omitted. */
@@ -46,19 +46,26 @@ export interface Preparation {
 }
 
 /** A mechanism on the tour. */
-export interface Row {
+export type Row = TransferRow | SyncRow;
+
+/** What all rows have. */
+interface AnyRow {
   /** The name for `--only`. */
   readonly name: string;
   /** What the table calls it. */
   readonly mechanism: string;
   readonly way: 'file' | 'kernel' | 'memory';
-  readonly family: 'signal' | 'stream' | 'message' | 'memory' | 'sync';
   /**
    * The kind of processes that it is meant for: siblings inherit it from their parent, a
    * child from its own; unrelated
    * ones, each in a session of its own, find it by its name.
    */
   readonly processes: 'parent and child' | 'siblings' | 'unrelated';
+}
+
+/** A mechanism that moves a file and messages, or signals, from one process to another. */
+export interface TransferRow extends AnyRow {
+  readonly family: 'signal' | 'stream' | 'message' | 'memory';
   /** Whether messages of one turn leave together; each one by itself where that is the point. */
   readonly coalesce: boolean;
   /** How often the small messages are sent; what counts is the median. */
@@ -67,6 +74,13 @@ export interface Row {
   readonly mostSeconds?: number;
   /** Makes what must be there before the programs start. */
   prepare(place: Place): Prepared;
+}
+
+/** A primitive of synchronization: two processes take turns by it (primitive.ts). */
+export interface SyncRow extends AnyRow {
+  readonly family: 'sync';
+  /** Makes what must be there before the programs start. */
+  prepare(place: Place): PreparedPair;
 }
 
 /** The usual pair of programs at two addresses: one for what is sent and one for the way back. */

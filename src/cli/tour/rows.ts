@@ -1,4 +1,6 @@
-/** The mechanisms of the tour in the order in which they run. Adding one is adding a file to rows/ and naming it here. */
+/** The mechanisms of the tour in the order in which they run. Adding one is adding a file to rows/ and naming it here, or to primitives/ and there. */
+import { rowOf } from './primitive.js';
+import { PRIMITIVES } from './primitives.js';
 import type { Row } from './row.js';
 import { row as anonymous } from './rows/anonymous.js';
 import { row as fifo } from './rows/fifo.js';
@@ -37,4 +39,5 @@ export const ROWS: readonly Row[] = [
   posixshm,
   shm,
   signal,
+  ...PRIMITIVES.map(rowOf),
 ];

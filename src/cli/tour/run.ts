@@ -3,12 +3,13 @@ import { explain } from '../failure.js';
 import type { Input } from './input.js';
 import { digestOfMessages, digestOfSignals } from './pattern.js';
 import type { Job, Received, Sent } from './program.js';
-import { runBoth } from './processes.js';
-import type { Place, Prepared, Row } from './row.js';
+import { runBoth, runPair } from './processes.js';
+import type { Place, Prepared, Row, SyncRow, TransferRow } from './row.js';
+import type { Turned } from './turns.js';
 
 /**
  * For tests: the name of a row whose sender changes one byte of one message, after it has read the file
- * and before the message enters the channel. The row must notice.
+ * and before the message enters the channel; of a row for synchronization, one process takes a turn that is not its own. The row must notice.
  */
 const CORRUPT = 'INTERPROC_TOUR_CORRUPT';
 
@@ -29,7 +30,7 @@ export interface RowResult {
   url: string;
   /** Of the file. */
   bytes: number | null;
-  /** Of one pass. */
+  /** Of one pass; for synchronization, how often the turn was handed over. */
   messages: number | null;
   /** From the first send to the last receive, of the file and of one pass of the messages together. */
   seconds: number | null;
@@ -54,7 +55,7 @@ function perSecond(amount: number | null, time: number | null): number | null {
 }
 
 /** What is wrong with what arrived, `null` if nothing is. */
-function fault(row: Row, load: Load, sent: Sent, received: Received): string | null {
+function fault(row: TransferRow, load: Load, sent: Sent, received: Received): string | null {
   if (received.bytes !== null) {
     if (received.bytes !== load.input.bytes)
       return `${received.bytes} of ${load.input.bytes} bytes of the file arrived`;
@@ -97,7 +98,7 @@ function unmeasured(row: Row, url: string, error: string): RowResult {
   };
 }
 
-function measured(row: Row, url: string, load: Load, sent: Sent, received: Received): RowResult {
+function measured(row: TransferRow, url: string, load: Load, sent: Sent, received: Received): RowResult {
   const error = fault(row, load, sent, received);
   const fileSeconds = seconds(sent.fileBegan, received.fileEnded);
   const pass = middlePass(sent, received);
@@ -114,6 +115,32 @@ function measured(row: Row, url: string, load: Load, sent: Sent, received: Recei
     messagesPerSecond: perSecond(messages, messagesSeconds),
     roundTripMicroseconds: sent.roundTripMicroseconds,
     peakMemoryBytes: { sender: sent.peakMemoryBytes, receiver: received.peakMemoryBytes },
+    verified: error === null,
+    error,
+  };
+}
+
+/** What is wrong with the turns, `null` if nothing is: no two at once, none left out, none lost. */
+function faultOfTurns(first: Turned, second: Turned): string | null {
+  const fault = first.fault ?? second.fault;
+  if (fault !== null) return `the turns did not alternate: ${fault}`;
+  const turns = first.turns + second.turns;
+  const count = first.measured?.count;
+  return count === turns ? null : `the turns did not alternate: of ${turns} the count has ${count}`;
+}
+
+/** The result of two processes that handed a turn to each other; each hand-over counts as a message. */
+function turned(row: SyncRow, url: string, first: Turned, second: Turned): RowResult {
+  const { handOvers = null, seconds = null, roundTripMicroseconds = null } = first.measured ?? {};
+  const error = faultOfTurns(first, second);
+  return {
+    ...unmeasured(row, url, ''),
+    messages: handOvers,
+    seconds,
+    messagesSeconds: seconds,
+    messagesPerSecond: perSecond(handOvers, seconds),
+    roundTripMicroseconds,
+    peakMemoryBytes: { sender: first.peakMemoryBytes, receiver: second.peakMemoryBytes },
     verified: error === null,
     error,
   };
@@ -136,15 +163,22 @@ export async function runRow(
   const job: Job = {
     input: load.input.path,
     messages: load.messages,
-    passes: row.passes,
+    passes: 1,
     roundTrips: load.roundTrips,
-    coalesce: row.coalesce,
-    mostSeconds: row.mostSeconds ?? null,
+    coalesce: false,
+    mostSeconds: null,
     corrupt: process.env[CORRUPT] === row.name,
   };
   try {
+    if (row.family === 'sync') {
+      const pair = row.prepare(place);
+      prepared = pair;
+      const roles = ['first process', 'second process'] as const;
+      return turned(row, pair.url, ...(await runPair<Turned, Turned>(row, pair, roles, job, progress, stop)));
+    }
     prepared = row.prepare(place);
-    const { sent, received } = await runBoth(row, prepared, job, progress, stop);
+    const { passes, coalesce, mostSeconds = null } = row;
+    const { sent, received } = await runBoth(row, prepared, { ...job, passes, coalesce, mostSeconds }, progress, stop);
     return measured(row, prepared.url, load, sent, received);
   } catch (why) {
     stop.throwIfAborted();

@@ -1,4 +1,4 @@
-/** One sentence that says what the table means, true whatever was measured. */
+/** What the tables mean, in a sentence each, true whatever was measured. */
 import * as format from '../format.js';
 import type { RowResult } from './run.js';
 
@@ -53,10 +53,11 @@ function clause(others: readonly (Best | undefined)[], other: Best | undefined):
 }
 
 /**
- * The sentence, made from the best verified figures of each way; `undefined` if they are of one way
+ * The sentence about what was moved, made from the best verified figures of each way; `undefined` if they are of one way
  * only. Of the file, made durable and not, each is compared by itself.
  */
-export function sentence(rows: readonly RowResult[]): string | undefined {
+export function sentence(all: readonly RowResult[]): string | undefined {
+  const rows = all.filter(({ family }) => family !== 'sync');
   const durable = best('a file made durable message by message is', rows, ({ name }) => name === 'file-durable');
   const cached = best(
     'a file in the page cache is',
@@ -71,4 +72,24 @@ export function sentence(rows: readonly RowResult[]): string | undefined {
     clause([kernel && { ...kernel, name: `${kernel.name} are` }], memory),
   ].filter((part) => part !== undefined);
   return clauses.length === 0 ? undefined : `On this machine, ${clauses.join('; ')}.`;
+}
+
+/** Who handed the turn over most often, of some. */
+function quickest(rows: readonly RowResult[]): { mechanism: string; rate: number } | undefined {
+  const measured = rows.flatMap(({ verified, mechanism, messagesPerSecond: rate }) =>
+    verified && rate !== null ? [{ mechanism, rate }] : [],
+  );
+  return measured.toSorted((a, b) => b.rate - a.rate)[0];
+}
+
+/** The sentence about turns: who is quickest of those in shared memory and of those in the kernel; `undefined` if none was measured. */
+export function sentenceOfTurns(all: readonly RowResult[]): string | undefined {
+  const rows = all.filter(({ family }) => family === 'sync');
+  const memory = quickest(rows.filter(({ way }) => way === 'memory'));
+  const kernel = quickest(rows.filter(({ way }) => way === 'kernel'));
+  const parts = [
+    memory && `of what is in shared memory, ${memory.mechanism}, ${format.count(memory.rate)} times a second`,
+    kernel && `of what is in the kernel, ${kernel.mechanism}, ${format.count(kernel.rate)} times a second`,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : `A turn is handed over most often by: ${parts.join('; ')}.`;
 }
