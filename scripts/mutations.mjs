@@ -26,7 +26,7 @@ if (chosen.length === 0) throw new Error(`no mutation is called ${words.join(' o
 
 /** Without the line. Each place is named by text that is there once. */
 function mutated({ file, name, find, replace, also }) {
-  const parts = readFileSync(join(root, file), 'utf8').split(find);
+  const parts = readFileSync(join(asItIs, file), 'utf8').split(find);
   if (parts.length !== 2)
     throw new Error(`${file}, ${name}: what is to be replaced is there ${parts.length - 1} times`);
   let text = parts.join(replace);
@@ -38,9 +38,9 @@ function mutated({ file, name, find, replace, also }) {
   return { text, line: (parts[0].match(/\n/g) ?? []).length + 1 };
 }
 
-function newCopy() {
+function newCopy(from) {
   const copy = mkdtempSync(join(tmpdir(), 'interproc-mutation-'));
-  for (const part of PARTS) cpSync(join(root, part), join(copy, part), { recursive: true, preserveTimestamps: true });
+  for (const part of PARTS) cpSync(join(from, part), join(copy, part), { recursive: true, preserveTimestamps: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   return copy;
 }
@@ -103,7 +103,7 @@ function firstFailure(copy, { file, pattern }) {
 
 async function tryOne(mutation) {
   const { text, line } = mutated(mutation);
-  const copy = newCopy();
+  const copy = newCopy(asItIs);
   try {
     build(copy, mutation.file, text);
     for (const test of mutation.tests) {
@@ -116,6 +116,9 @@ async function tryOne(mutation) {
   }
 }
 
+/** The tree may change meanwhile. */
+const asItIs = newCopy(root);
+process.once('exit', () => rmSync(asItIs, { recursive: true, force: true }));
 let missed = 0;
 const todo = [...chosen];
 await Promise.all(

@@ -21,6 +21,10 @@ export function prepare(act: string, memory: Mapping): () => unknown {
       const rwlock = lock.RwLock.open(memory, 0);
       return () => rwlock.lockSync('read');
     }
+    case 'try to read': {
+      const rwlock = lock.RwLock.open(memory, 0);
+      return () => rwlock.tryLock('read');
+    }
     case 'write': {
       const rwlock = lock.RwLock.open(memory, 0);
       return () => rwlock.lockSync('write');

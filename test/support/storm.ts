@@ -118,7 +118,7 @@ class Storm {
     this.#arena.epoch = 1;
     const looks = setInterval(() => this.#ring?.(), LOOK_MS);
     try {
-      for (let seat = 0; seat < SEATS; seat++) this.#start(seat);
+      await this.#startAll();
       for (let kill = 0; kill < this.#kills; kill++) {
         await this.#tenTurnsEach();
         await this.#killOne(kill);
@@ -138,6 +138,15 @@ class Storm {
   }
 
   // ---- those who take part
+
+  async #startAll(): Promise<void> {
+    // Who needs all is not to wait for those who are just starting.
+    this.#arena.pause = this.#primitive.needs === 'all';
+    for (let seat = 0; seat < SEATS; seat++) this.#start(seat);
+    if (!this.#arena.pause) return;
+    await this.#until('all are there', () => this.#arena.seats.every((seat) => seat.does === DOES.pauses));
+    this.#arena.pause = false;
+  }
 
   #start(index: number): void {
     const seed = String(Math.floor(this.#random() * 2 ** 31));
