@@ -368,8 +368,8 @@ export const MUTATIONS = [
   {
     file: ROBUST,
     name: 'who sleeps looks again after a quarter of a second',
-    find: '  return (struct timespec){.tv_sec = 0, .tv_nsec = (long)nanoseconds};\n',
-    replace: '  return (struct timespec){.tv_sec = 3600, .tv_nsec = (long)nanoseconds};\n',
+    find: '  until.tv_sec += until.tv_nsec / 1000000000;\n',
+    replace: '  until.tv_sec += 3600;\n',
     tests: [deaths('not told: who sleeps')],
   },
   {

@@ -193,6 +193,8 @@ class Storm {
     worker.on('message', () => this.#ring?.());
     worker.on('error', (why) => {
       fault = `thread ${-id}: ${why.stack}`;
+      // At once: what others find when its thread has ended, and what it had is free, follows from this.
+      this.#failure ??= new Error(fault);
     });
     return {
       id,
