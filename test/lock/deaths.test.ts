@@ -264,7 +264,7 @@ describe('whom a dead one has granted it, but has not told', () => {
   test('was not told: whoever comes next tells him', async (t) => {
     const { place, memory } = newPlace(t);
     const other = lock.RwLock.create(memory, 0);
-    const program = startFixture(t, 'lock-step', [place, 'release of a writer', '5']);
+    const program = startFixture(t, 'lock-step', [place, 'release of a writer', '6']);
     assert.equal(await program.line(), 'ready');
     const waits = lock.RwLock.open(memory, 0).lock('write', SOON);
     const before = wakes(memory);
