@@ -24,9 +24,12 @@ const chosen = MUTATIONS.filter(
 );
 if (chosen.length === 0) throw new Error(`no mutation is called ${words.join(' or ')}`);
 
+/** Without the labels of steps at the ends of lines, which the models name. */
+const plain = (text) => text.replaceAll(/ (?:\/\/ \[[a-z_-]+\]|\/\* \[[a-z_-]+\] \*\/)$/gm, '');
+
 /** Without the line. Each place is named by text that is there once. */
 function mutated({ file, name, find, replace, also }) {
-  const parts = readFileSync(join(asItIs, file), 'utf8').split(find);
+  const parts = plain(readFileSync(join(asItIs, file), 'utf8')).split(plain(find));
   if (parts.length !== 2)
     throw new Error(`${file}, ${name}: what is to be replaced is there ${parts.length - 1} times`);
   let text = parts.join(replace);

@@ -7,17 +7,17 @@ import { IpcError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
 import { OWN } from './layout.js';
-import { checkSeats, type SeatOptions } from './rwlock.js';
+import { Table, type Wish } from './table.js';
 import {
   checkTable,
   createTable,
   DEFAULT_SEATS,
   formatTable,
   MOST_SEATS,
-  Table,
   tableBytes,
-  type Wish,
-} from './table.js';
+  checkSeats,
+  type SeatOptions,
+} from './tableMemory.js';
 
 /** How a barrier is made. */
 export interface BarrierCreateOptions extends SeatOptions {

@@ -9,8 +9,16 @@ import type { Mapping } from '../mmap/index.js';
 import { Guard } from './guard.js';
 import { OWN } from './layout.js';
 import { Mutex } from './mutex.js';
-import { checkSeats, type SeatOptions } from './rwlock.js';
-import { checkTable, createTable, DEFAULT_SEATS, formatTable, Table, tableBytes, type Wish } from './table.js';
+import { Table, type Wish } from './table.js';
+import {
+  checkTable,
+  createTable,
+  DEFAULT_SEATS,
+  formatTable,
+  tableBytes,
+  checkSeats,
+  type SeatOptions,
+} from './tableMemory.js';
 
 /* The claim: how many parts of the thread wait, and for how many of them there is a signal. */
 const WAITING = 0x7fff;

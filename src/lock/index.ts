@@ -13,6 +13,7 @@ export { type DeadOwner, Guard } from './guard.js';
 export { Latch, type LatchCreateOptions } from './latch.js';
 export { Mutex, type MutexCreateOptions, type MutexKind, type MutexOpenOptions } from './mutex.js';
 export { Once, type OnceAction } from './once.js';
-export { RwLock, type RwLockMode, type SeatOptions } from './rwlock.js';
+export { RwLock, type RwLockMode } from './rwlock.js';
 export { type PermitOptions, Semaphore, type SemaphoreCreateOptions } from './semaphore.js';
 export { type Certainty, type Cycle, type Edge, type Mechanism, type Party, waits, type Waits } from './waits/index.js';
+export type { SeatOptions } from './tableMemory.js';

@@ -4,8 +4,16 @@ import { rangeError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
 import { OWN } from './layout.js';
-import { checkSeats, type SeatOptions } from './rwlock.js';
-import { checkTable, createTable, DEFAULT_SEATS, formatTable, Table, tableBytes, type Wish } from './table.js';
+import { Table, type Wish } from './table.js';
+import {
+  checkTable,
+  createTable,
+  DEFAULT_SEATS,
+  formatTable,
+  tableBytes,
+  checkSeats,
+  type SeatOptions,
+} from './tableMemory.js';
 
 /** How a latch is made. */
 export interface LatchCreateOptions extends SeatOptions {

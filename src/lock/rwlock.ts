@@ -3,31 +3,25 @@
  * noticed: glibc's is blocked for ever by one killed reader.
  */
 import { inspect } from 'node:util';
-import { checkInteger, checkOptions } from '../core/arguments.js';
+import { checkOptions } from '../core/arguments.js';
 import { argumentError, IpcError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
 import { type DeadOwner, Guard, type Guarded } from './guard.js';
 import { OWN } from './layout.js';
+import { Table, type Wish } from './table.js';
 import {
+  checkSeats,
   checkTable,
   createTable,
   DEFAULT_SEATS,
   formatTable,
-  MOST_SEATS,
-  Table,
+  type SeatOptions,
   tableBytes,
-  type Wish,
-} from './table.js';
+} from './tableMemory.js';
 
 /** For what somebody has, or wants, the lock. */
 export type RwLockMode = 'read' | 'write';
-
-/** How a lock of readers and writers is made. */
-export interface SeatOptions {
-  /** How many threads may take part at once, in all processes; 1 to 4096, 32 if omitted. Each takes 64 bytes. */
-  seats?: number;
-}
 
 /* The claim. */
 const READERS = 0xff_ffff;
@@ -59,16 +53,6 @@ function withoutWish(claim: number, wanted: number): number {
   if ((claim & WANTS) !== 0) return claim & ~WANTS;
   if ((claim & WRITES) !== 0) return claim & ~WRITES;
   return wanted === WANTS_READ && (claim & READERS) > 0 ? claim - 1 : claim;
-}
-
-const OPTIONS = ['seats'];
-
-/** Throws for a number of seats that cannot be meant. */
-export function checkSeats(options: SeatOptions, known = OPTIONS): number {
-  checkOptions(options, known);
-  const { seats = DEFAULT_SEATS } = options;
-  checkInteger('seats', seats, 1, MOST_SEATS);
-  return seats;
 }
 
 /** A lock of readers and writers in shared memory. */

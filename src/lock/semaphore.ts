@@ -8,8 +8,16 @@ import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wa
 import type { Mapping } from '../mmap/index.js';
 import { type DeadOwner, Guard, type Guarded } from './guard.js';
 import { OWN } from './layout.js';
-import { checkSeats, type SeatOptions } from './rwlock.js';
-import { checkTable, createTable, DEFAULT_SEATS, formatTable, Table, tableBytes, type Wish } from './table.js';
+import { Table, type Wish } from './table.js';
+import {
+  checkTable,
+  createTable,
+  DEFAULT_SEATS,
+  formatTable,
+  tableBytes,
+  checkSeats,
+  type SeatOptions,
+} from './tableMemory.js';
 
 /** How a semaphore is made. */
 export interface SemaphoreCreateOptions extends SeatOptions {
