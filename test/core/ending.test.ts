@@ -48,19 +48,23 @@ for (const kind of ['sync', 'syncOpen']) {
 }
 
 /** Open descriptors, without the modules that Node was reading when it was told to stop: those it leaves open. */
-function withoutModules(): number {
-  return [...openDescriptors().values()].filter((name) => !name.endsWith('.js')).length;
+function withoutModules(): string[] {
+  return [...openDescriptors().values()].filter((name) => !name.endsWith('.js'));
 }
 
 test('worker.terminate() at any moment, also before anything is waited for, 20 rounds', async () => {
   await (await waiter(ASYNC_KINDS)).terminate();
-  const before = withoutModules();
+  const before = withoutModules().length;
   for (let round = 0; round < 20; round++) {
     const worker = new Worker(WAITS, { workerData: { kinds: ASYNC_KINDS, folder, exit: false } satisfies Wanted });
     if (round % 2 === 0) await once(worker, 'online');
     await worker.terminate();
   }
-  await until('the descriptors of the workers are closed', () => withoutModules() <= before);
+  try {
+    await until('the descriptors of the workers are closed', () => withoutModules().length <= before);
+  } catch (why) {
+    throw new Error(`open are ${withoutModules().join(', ')}`, { cause: why });
+  }
 });
 
 test('a descriptor that a worker has made and that no handle holds yet is closed with the worker', async () => {
