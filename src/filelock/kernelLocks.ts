@@ -52,13 +52,30 @@ function read(path: string): string {
   }
 }
 
+/** How often the list is read, at most, until it is twice the same. */
+const MOST_READS = 20;
+
+/**
+ * The list of the machine's locks as it was at one moment. The kernel counts entries from one read(2) to the next, so a lock that is taken or
+ * given back in between, by whomever, shows another one twice, or not at all.
+ */
+function wholeList(): string {
+  let before = read('/proc/locks');
+  for (let reads = 1; reads < MOST_READS; reads++) {
+    const now = read('/proc/locks');
+    if (now === before) break;
+    before = now;
+  }
+  return before;
+}
+
 /**
  * Every lock on a file that the kernel shows, and every wait for one (proc_locks(5)), as lslocks(8). What processes of another pid namespace took is
  * not shown.
  */
 export function allLocks(): PlacedLock[] {
   let held: PlacedLock | undefined;
-  return read('/proc/locks')
+  return wholeList()
     .split('\n')
     .flatMap((line) => {
       const found = parse(line);
