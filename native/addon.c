@@ -9,7 +9,7 @@ static const ip_function *const tables[] = {
     ip_fifo_functions,       ip_unix_functions,    ip_mq_functions,      ip_sysv_functions,   ip_segment_functions, ip_semaphore_functions,
     ip_semset_functions,     ip_sem_functions,
     ip_memory_functions, ip_pages_functions, ip_guard_functions,
-    ip_eventfd_functions,    ip_futex_functions, ip_robust_functions,   ip_signal_functions,  ip_send_functions,  ip_catch_functions, ip_disposition_functions,   ip_timer_functions,
+    ip_eventfd_functions,    ip_futex_functions, ip_robust_functions, ip_sleeping_functions,   ip_signal_functions,  ip_send_functions,  ip_catch_functions, ip_disposition_functions,   ip_timer_functions,
     ip_process_functions,    ip_peek_functions, ip_child_functions,   ip_reaper_functions,  ip_terminal_functions,
     ip_poller_functions,     ip_blocking_functions};
 

@@ -1,12 +1,10 @@
 /* futex(2) on a word of a shared mapping: the shared form, not the private one, because the other
    side is another process. */
 #include "interproc.h"
+#include "futex.h"
 
-#include <linux/futex.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 static long futex_wait_word(uint32_t *word, uint32_t expected, const struct timespec *timeout) {
   return syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout, NULL, 0);
@@ -18,7 +16,7 @@ static napi_value futex_wake(napi_env env, napi_callback_info info) {
   ip_mapping *held;
   uint32_t *word = ip_mapping_word(env, args[0], args[1], &held);
   if (word == NULL) return ip_result(env, -EFAULT);
-  long woken = syscall(SYS_futex, word, FUTEX_WAKE, ip_int32(env, args[2]), NULL, NULL, 0);
+  long woken = ip_futex_wake(word, ip_int32(env, args[2]));
   napi_value answer = ip_answer(env, woken);
   ip_mapping_release(held);
   return answer;
@@ -70,25 +68,11 @@ static napi_value futex_blocking_wait(napi_env env, napi_callback_info info) {
   return ip_block(env, args[0], &wait->call);
 }
 
-/* futex_waitv(2), Linux 5.16; the headers of the C library may be older. */
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-#define WORD_IS_32_BITS 2
-#define MOST_WORDS 128
-
-typedef struct {
-  uint64_t expected;
-  uint64_t address;
-  uint32_t flags;
-  uint32_t reserved;
-} waited_word;
-
 typedef struct {
   ip_call call;
   uint32_t count;
-  ip_mapping *held[MOST_WORDS];
-  waited_word words[MOST_WORDS];
+  ip_mapping *held[IP_MOST_WORDS];
+  ip_waited_word words[IP_MOST_WORDS];
 } blocked_futexes;
 
 /* The index of the word that was woken; -EAGAIN if one has changed already. */
@@ -108,7 +92,7 @@ static void release_futexes(ip_call *call) {
 static napi_value futex_blocking_wait_many(napi_env env, napi_callback_info info) {
   IP_ARGUMENTS(4);
   uint32_t count = 0;
-  if (napi_get_array_length(env, args[1], &count) != napi_ok || count == 0 || count > MOST_WORDS) return ip_result(env, -EINVAL);
+  if (napi_get_array_length(env, args[1], &count) != napi_ok || count == 0 || count > IP_MOST_WORDS) return ip_result(env, -EINVAL);
   const double *offsets = ip_array(env, args[2], napi_float64_array, count, NULL);
   const uint32_t *expected = ip_array(env, args[3], napi_uint32_array, count, NULL);
   if (offsets == NULL || expected == NULL) return ip_result(env, -EFAULT);
@@ -125,7 +109,7 @@ static napi_value futex_blocking_wait_many(napi_env env, napi_callback_info info
       free(wait);
       return ip_result(env, -EFAULT);
     }
-    wait->words[index] = (waited_word){.expected = expected[index], .address = (uintptr_t)word, .flags = WORD_IS_32_BITS};
+    wait->words[index] = (ip_waited_word){.expected = expected[index], .address = (uintptr_t)word, .flags = IP_WORD_IS_32_BITS};
     wait->count = index + 1;
   }
   return ip_block(env, args[0], &wait->call);

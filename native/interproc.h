@@ -47,6 +47,7 @@ extern const ip_function ip_guard_functions[];
 extern const ip_function ip_eventfd_functions[];
 extern const ip_function ip_futex_functions[];
 extern const ip_function ip_robust_functions[];
+extern const ip_function ip_sleeping_functions[];
 extern const ip_function ip_signal_functions[];
 extern const ip_function ip_send_functions[];
 extern const ip_function ip_catch_functions[];
@@ -231,6 +232,9 @@ void ip_semaphores_end(ip_environment *environment);
 /* ---- locks in shared memory that this thread has (robust.c) ------------------------------------ */
 
 void ip_robust_end(ip_environment *environment);
+/* The list of this thread, NULL while it has none of ours. */
+struct robust_list_head;
+struct robust_list_head *ip_robust_list(const ip_environment *environment);
 /* This thread has waited for a lock, and what came of it has been seen to. */
 void ip_robust_settled(void);
 

@@ -123,10 +123,10 @@ async function tryOne(mutation) {
 const asItIs = newCopy(root);
 process.once('exit', () => rmSync(asItIs, { recursive: true, force: true }));
 let missed = 0;
-const todo = [...chosen];
+const left = [...chosen];
 await Promise.all(
   Array.from({ length: AT_ONCE }, async () => {
-    for (let mutation = todo.shift(); mutation !== undefined; mutation = todo.shift()) {
+    for (let mutation = left.shift(); mutation !== undefined; mutation = left.shift()) {
       const { line, found } = await tryOne(mutation);
       if (found === undefined) missed++;
       console.log(

@@ -8,6 +8,7 @@ const DEATHS = 'test/lock/deaths.test.ts';
 const SEATS = 'src/lock/seats.ts';
 const TABLE = 'src/lock/table.ts';
 const ROBUST = 'native/robust.c';
+const SLEEPING = 'native/sleeping.c';
 
 /** All, or those with such names. */
 const steps = (pattern) => ({ file: STEPS, pattern });
@@ -95,7 +96,7 @@ export const MUTATIONS = [
   {
     file: TABLE,
     name: 'who sleeps watches those in his way',
-    find: 'Float64Array.from([this.offset, ...this.inTheWay()])',
+    find: 'Float64Array.from([this.offset, ...others.map((seat) => this.at(seat, 0) * 4)])',
     replace: 'Float64Array.from([this.offset])',
     tests: [deaths('at once')],
   },
@@ -360,14 +361,14 @@ export const MUTATIONS = [
     tests: [deaths('terminated')],
   },
   {
-    file: ROBUST,
+    file: SLEEPING,
     name: 'who sleeps looks again after a quarter of a second',
     find: '  until.tv_sec += until.tv_nsec / 1000000000;\n',
     replace: '  until.tv_sec += 3600;\n',
     tests: [deaths('not told: who sleeps')],
   },
   {
-    file: ROBUST,
+    file: SLEEPING,
     name: 'who sleeps says so in the lives of those in his way',
     find: '!atomic_compare_exchange_weak(words[index], &seen, seen | FUTEX_WAITERS)) { /* [announce] */',
     replace: 'false) {',

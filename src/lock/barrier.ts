@@ -6,18 +6,10 @@ import { checkInteger, checkOptions } from '../core/arguments.js';
 import { IpcError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
+import { BARRIER } from './claims.js';
 import { OWN } from './layout.js';
 import { Table, type Wish } from './table.js';
-import {
-  checkTable,
-  createTable,
-  DEFAULT_SEATS,
-  formatTable,
-  MOST_SEATS,
-  tableBytes,
-  checkSeats,
-  type SeatOptions,
-} from './tableMemory.js';
+import { checkSeats, checkTable, createTable, formatTable, MOST_SEATS, type SeatOptions } from './tableMemory.js';
 
 /** How a barrier is made. */
 export interface BarrierCreateOptions extends SeatOptions {
@@ -25,14 +17,13 @@ export interface BarrierCreateOptions extends SeatOptions {
   parties: number;
 }
 
-/* The claim: how many parts of the thread have arrived, how many may go on, and for how many the round was broken. */
-const MOST = 0x3ff;
+const { most: MOST, passedAt: PASSED_SHIFT, brokenAt: BROKEN_SHIFT } = BARRIER;
 const ARRIVED = 1;
-const PASSED = 1 << 10;
-const BROKEN = 1 << 20;
+const PASSED = 1 << PASSED_SHIFT;
+const BROKEN = 1 << BROKEN_SHIFT;
 const arrivedOf = (claim: number): number => claim & MOST;
-const passedOf = (claim: number): number => (claim >>> 10) & MOST;
-const brokenOf = (claim: number): number => (claim >>> 20) & MOST;
+const passedOf = (claim: number): number => (claim >>> PASSED_SHIFT) & MOST;
+const brokenOf = (claim: number): number => (claim >>> BROKEN_SHIFT) & MOST;
 
 const PARTIES = OWN;
 /** Rounds that are over. */
@@ -44,11 +35,6 @@ const DEATH = OWN + 12;
 
 /** A barrier in shared memory. */
 export class Barrier extends Table {
-  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
-  static byteLength(seats = DEFAULT_SEATS): number {
-    return tableBytes(checkSeats({ seats }));
-  }
-
   /** Of the wait that is just arriving: it was the last. */
   #last = false;
 
@@ -201,19 +187,15 @@ export class Barrier extends Table {
     return false;
   }
 
-  protected inTheWay(): number[] {
-    const found: number[] = [];
-    const { top } = this;
-    for (let seat = 0; seat < top; seat++) {
-      if (seat !== this.seat && this.lives(seat)) found.push(this.lifeOffset(seat));
-    }
-    return found;
+  /** Whoever takes part may break the round. */
+  protected override isInTheWay(_claim: number, seat: number): boolean {
+    return this.lives(seat);
   }
 }
 
 function checkCreate(options: BarrierCreateOptions): { seats: number; parties: number } {
-  checkOptions(options, ['seats', 'parties']);
-  const { parties, ...rest } = options;
+  const seats = checkSeats(options, ['seats', 'parties']);
+  const { parties } = options;
   checkInteger('parties', parties, 1, Math.min(MOST, MOST_SEATS));
-  return { seats: checkSeats(rest), parties };
+  return { seats, parties };
 }

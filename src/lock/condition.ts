@@ -10,15 +10,7 @@ import { Guard } from './guard.js';
 import { OWN } from './layout.js';
 import { Mutex } from './mutex.js';
 import { Table, type Wish } from './table.js';
-import {
-  checkTable,
-  createTable,
-  DEFAULT_SEATS,
-  formatTable,
-  tableBytes,
-  checkSeats,
-  type SeatOptions,
-} from './tableMemory.js';
+import { checkSeats, checkTable, createTable, formatTable, type SeatOptions } from './tableMemory.js';
 
 /* The claim: how many parts of the thread wait, and for how many of them there is a signal. */
 const WAITING = 0x7fff;
@@ -33,11 +25,6 @@ const isWaiting = (claim: number): boolean => (claim & WAITING) > signalledOf(cl
 
 /** A condition variable in shared memory. */
 export class Condition extends Table {
-  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
-  static byteLength(seats = DEFAULT_SEATS): number {
-    return tableBytes(checkSeats({ seats }));
-  }
-
   /** Signals that this thread has got, and not given to one who waits. */
   #signals = 0;
 
@@ -202,10 +189,6 @@ export class Condition extends Table {
       if (!this.#signalOne()) left = 1;
       this.store(LEFT, left - 1);
     }
-  }
-
-  protected inTheWay(): number[] {
-    return [];
   }
 }
 

@@ -15,5 +15,5 @@ export { Mutex, type MutexCreateOptions, type MutexKind, type MutexOpenOptions }
 export { Once, type OnceAction } from './once.js';
 export { RwLock, type RwLockMode } from './rwlock.js';
 export { type PermitOptions, Semaphore, type SemaphoreCreateOptions } from './semaphore.js';
-export { type Certainty, type Cycle, type Edge, type Mechanism, type Party, waits, type Waits } from './waits/index.js';
 export type { SeatOptions } from './tableMemory.js';
+export { type Certainty, type Cycle, type Edge, type Mechanism, type Party, type Waits, waits } from './waits/index.js';

@@ -5,15 +5,7 @@ import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wa
 import type { Mapping } from '../mmap/index.js';
 import { OWN } from './layout.js';
 import { Table, type Wish } from './table.js';
-import {
-  checkTable,
-  createTable,
-  DEFAULT_SEATS,
-  formatTable,
-  tableBytes,
-  checkSeats,
-  type SeatOptions,
-} from './tableMemory.js';
+import { checkSeats, checkTable, createTable, formatTable, type SeatOptions } from './tableMemory.js';
 
 /** How a latch is made. */
 export interface LatchCreateOptions extends SeatOptions {
@@ -29,11 +21,6 @@ const COUNT = OWN;
 
 /** A latch in shared memory. */
 export class Latch extends Table {
-  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
-  static byteLength(seats = DEFAULT_SEATS): number {
-    return tableBytes(checkSeats({ seats }));
-  }
-
   private constructor(mapping: Mapping, offset: number) {
     super({ mapping, offset }, 'latch');
   }
@@ -126,15 +113,11 @@ export class Latch extends Table {
       this.tell(seat);
     }
   }
-
-  protected inTheWay(): number[] {
-    return [];
-  }
 }
 
 function checkCreate(options: LatchCreateOptions): { seats: number; count: number } {
-  checkOptions(options, ['seats', 'count']);
-  const { count, ...rest } = options;
+  const seats = checkSeats(options, ['seats', 'count']);
+  const { count } = options;
   checkInteger('count', count, 1, MOST_COUNT);
-  return { seats: checkSeats(rest), count };
+  return { seats, count };
 }

@@ -90,7 +90,7 @@ export class Mutex extends Handle implements Guarded {
     this.#kind = TYPES[wordAt(mapping, offset + KIND) & TYPE_MASK] ?? 'normal';
     this.robust = new Robust(mapping, offset, !bare);
     this.#awaited = { syscall: SYSCALL, subject: { object: this.describe() } };
-    mapping.know(this, offset + (bare ? BARE_BYTES : MUTEX_BYTES));
+    mapping.residents.know(this, offset + (bare ? BARE_BYTES : MUTEX_BYTES));
   }
 
   /**
@@ -215,9 +215,9 @@ export class Mutex extends Handle implements Guarded {
    * @throws IpcError EDEADLK if another part of this thread has it, which cannot release it meanwhile; ENOTRECOVERABLE; ETIMEDOUT
    */
   lockSync(options?: SyncWaitOptions): Guard {
+    if (options !== undefined) checkOptions(options, ['timeoutMs']);
     let result = this.robust.take();
     if (result === undefined) return this.have();
-    if (options !== undefined) checkOptions(options, ['timeoutMs']);
     const timeoutMs = checkTimeout(options?.timeoutMs);
     const deadline = performance.now() + timeoutMs;
     for (let waiting = false; ; waiting = true) {
@@ -381,7 +381,7 @@ export class Mutex extends Handle implements Guarded {
   }
 
   protected onClose(): void {
-    this.mapping.forget(this);
+    this.mapping.residents.remove(this);
     this.robust.unbind();
   }
 

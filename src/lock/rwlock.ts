@@ -7,30 +7,23 @@ import { checkOptions } from '../core/arguments.js';
 import { argumentError, IpcError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
+import { RWLOCK } from './claims.js';
 import { type DeadOwner, Guard, type Guarded } from './guard.js';
 import { OWN } from './layout.js';
 import { Table, type Wish } from './table.js';
-import {
-  checkSeats,
-  checkTable,
-  createTable,
-  DEFAULT_SEATS,
-  formatTable,
-  type SeatOptions,
-  tableBytes,
-} from './tableMemory.js';
+import { checkSeats, checkTable, createTable, formatTable, type SeatOptions } from './tableMemory.js';
 
 /** For what somebody has, or wants, the lock. */
 export type RwLockMode = 'read' | 'write';
 
-/* The claim. */
-const READERS = 0xff_ffff;
-const WANTS_READ = 1 << 24;
-const WANTS_WRITE = 1 << 25;
-const WRITES = 1 << 26;
-/** Died having it, which nobody has been told yet. */
-const DIED_READING = 1 << 27;
-const DIED_WRITING = 1 << 28;
+const {
+  readers: READERS,
+  wantsRead: WANTS_READ,
+  wantsWrite: WANTS_WRITE,
+  writes: WRITES,
+  diedReading: DIED_READING,
+  diedWriting: DIED_WRITING,
+} = RWLOCK;
 const WANTS = WANTS_READ | WANTS_WRITE;
 const DIED = DIED_READING | DIED_WRITING;
 
@@ -57,11 +50,6 @@ function withoutWish(claim: number, wanted: number): number {
 
 /** A lock of readers and writers in shared memory. */
 export class RwLock extends Table implements Guarded {
-  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
-  static byteLength(seats = DEFAULT_SEATS): number {
-    return tableBytes(checkSeats({ seats }));
-  }
-
   /** Which of the guards are for writing. */
   readonly #writers = new WeakSet<Guard>();
   /** Those that were asked for reading and are alone as long as what a dead writer has left is not repaired. */
@@ -211,13 +199,8 @@ export class RwLock extends Table implements Guarded {
     }
   }
 
-  protected inTheWay(): number[] {
-    const found: number[] = [];
-    const { top } = this;
-    for (let seat = 0; seat < top; seat++) {
-      if (seat !== this.seat && (this.claimOf(seat) & (READERS | WRITES)) !== 0) found.push(this.lifeOffset(seat));
-    }
-    return found;
+  protected override isInTheWay(claim: number): boolean {
+    return (claim & (READERS | WRITES)) !== 0;
   }
 
   /** @internal */

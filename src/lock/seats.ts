@@ -130,13 +130,18 @@ export abstract class Seats extends Handle {
     this.words[this.at(seat, SEAT_TICKET)] = ticket;
   }
 
+  /** Seats of which this holds. */
+  protected seatsWhere(holds: (claim: number, seat: number) => boolean): number[] {
+    const found: number[] = [];
+    const { top } = this;
+    for (let seat = 0; seat < top; seat++) if (holds(this.claimOf(seat), seat)) found.push(seat);
+    return found;
+  }
+
   /** Seats for which `wants` holds, in the order of their tickets. Behind the door. */
   protected inOrder(wants: (claim: number) => boolean): number[] {
-    const found: number[] = [];
-    const top = this.top;
-    for (let seat = 0; seat < top; seat++) if (wants(this.claimOf(seat))) found.push(seat);
     // Tickets run over: their distance counts.
-    return found.sort((one, other) => (this.ticketOf(one) - this.ticketOf(other)) | 0);
+    return this.seatsWhere(wants).sort((one, other) => (this.ticketOf(one) - this.ticketOf(other)) | 0);
   }
 
   // ---- the door
@@ -328,11 +333,6 @@ export abstract class Seats extends Handle {
     this.#stayAtExit?.();
     life.give();
     life.unbind();
-  }
-
-  /** Where the life of who sits there is. */
-  protected lifeOffset(seat: number): number {
-    return this.at(seat, 0) * 4;
   }
 
   /** @internal */

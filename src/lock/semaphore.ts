@@ -6,18 +6,11 @@ import { checkInteger, checkOptions } from '../core/arguments.js';
 import { rangeError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
+import { SEMAPHORE } from './claims.js';
 import { type DeadOwner, Guard, type Guarded } from './guard.js';
 import { OWN } from './layout.js';
 import { Table, type Wish } from './table.js';
-import {
-  checkTable,
-  createTable,
-  DEFAULT_SEATS,
-  formatTable,
-  tableBytes,
-  checkSeats,
-  type SeatOptions,
-} from './tableMemory.js';
+import { checkSeats, checkTable, createTable, formatTable, type SeatOptions } from './tableMemory.js';
 
 /** How a semaphore is made. */
 export interface SemaphoreCreateOptions extends SeatOptions {
@@ -31,23 +24,14 @@ export interface PermitOptions {
   permits?: number;
 }
 
-/* The claim. */
-const MOST_PERMITS = 0x7fff;
-const HELD = 0x7fff;
-const WANTED_SHIFT = 15;
-const WANTED = 0x7fff << WANTED_SHIFT;
-/** Died having permits, which nobody has been told yet. */
-const DIED = 1 << 30;
+const { most: MOST_PERMITS, wantedAt: WANTED_SHIFT, died: DIED } = SEMAPHORE;
+const HELD = MOST_PERMITS;
+const WANTED = MOST_PERMITS << WANTED_SHIFT;
 
 const PERMITS = OWN;
 
 /** A semaphore in shared memory. */
 export class Semaphore extends Table implements Guarded {
-  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
-  static byteLength(seats = DEFAULT_SEATS): number {
-    return tableBytes(checkSeats({ seats }));
-  }
-
   /** How many permits each guard has. */
   readonly #permits = new WeakMap<Guard, number>();
   #held = 0;
@@ -188,13 +172,8 @@ export class Semaphore extends Table implements Guarded {
     }
   }
 
-  protected inTheWay(): number[] {
-    const found: number[] = [];
-    const { top } = this;
-    for (let seat = 0; seat < top; seat++) {
-      if (seat !== this.seat && (this.claimOf(seat) & HELD) !== 0) found.push(this.lifeOffset(seat));
-    }
-    return found;
+  protected override isInTheWay(claim: number): boolean {
+    return (claim & HELD) !== 0;
   }
 
   /** @internal */
@@ -212,8 +191,8 @@ export class Semaphore extends Table implements Guarded {
 }
 
 function checkCreate(options: SemaphoreCreateOptions): { seats: number; permits: number } {
-  const { permits, ...rest } = options;
-  checkOptions(options, ['seats', 'permits']);
+  const seats = checkSeats(options, ['seats', 'permits']);
+  const { permits } = options;
   checkInteger('permits', permits, 1, MOST_PERMITS);
-  return { seats: checkSeats(rest), permits };
+  return { seats, permits };
 }

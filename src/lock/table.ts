@@ -10,7 +10,7 @@ import { native } from '../sys/index.js';
 import { DIRTY, HANDLED, type ObjectName, OWNER_DIED, SEAT_WAKE } from './layout.js';
 import { PATIENCE_MS, Seats, SLICE_MS } from './seats.js';
 import { Sleepers } from './sleepers.js';
-import { type Place, tableBytes } from './tableMemory.js';
+import { checkSeats, DEFAULT_SEATS, type Place, tableBytes } from './tableMemory.js';
 
 /** What somebody waits for at a table. All but `got` runs behind the door. */
 export interface Wish<T> {
@@ -37,6 +37,11 @@ interface Errand {
 
 /** A table, and the waits of this thread at it through this handle. */
 export abstract class Table extends Seats {
+  /** Bytes that it takes, with so many seats; `byteLength()` with 32. */
+  static byteLength(seats = DEFAULT_SEATS): number {
+    return tableBytes(checkSeats({ seats }));
+  }
+
   readonly #awaited: Awaited;
   #lane: Sleepers | undefined;
   /** The door was shut too long at the last attempt. */
@@ -53,16 +58,20 @@ export abstract class Table extends Seats {
   protected constructor(place: Place, name: ObjectName) {
     super(place, name);
     this.#awaited = { syscall: name, subject: { object: this.describe() } };
-    this.mapping.admit(this);
+    this.mapping.residents.keep(this, place.offset + tableBytes(this.seats));
   }
 
   // ---- waiting
 
-  /** Words of those who are in our way; told of in their deaths. Their offsets in the mapping. */
-  protected abstract inTheWay(): number[];
+  /** Whether we have to wait for one who sits there and has this claim, and want to be told of his death. */
+  protected isInTheWay(_claim: number, _seat: number): boolean {
+    return false;
+  }
 
+  /** The lives of those who are. */
   #watched(): Float64Array {
-    return Float64Array.from([this.offset, ...this.inTheWay()]);
+    const others = this.seatsWhere((claim, seat) => seat !== this.seat && this.isInTheWay(claim, seat));
+    return Float64Array.from([this.offset, ...others.map((seat) => this.at(seat, 0) * 4)]);
   }
 
   /**
@@ -377,7 +386,7 @@ export abstract class Table extends Seats {
   }
 
   protected onClose(): void {
-    this.mapping.dismiss(this);
+    this.mapping.residents.remove(this);
     this.letGo();
   }
 }

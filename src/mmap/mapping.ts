@@ -31,6 +31,7 @@ import {
   RANGE,
   type Range,
 } from './pages.js';
+import { Residents } from './residents.js';
 
 /** What another thread of this process attaches to with `attach()`; it can be posted to a worker. */
 export interface MappingHandle {
@@ -61,29 +62,6 @@ export interface MappingInit {
   /** What it is, for messages. */
   what?: string;
 }
-
-/** Something in a mapping's memory that the kernel, or another thread, knows by its address. @internal */
-export interface Resident {
-  readonly closed: boolean;
-  /** Throws while the memory may not go. */
-  checkLeaving(): void;
-  /** The buffer that was there has gone. */
-  remapped(): void;
-  close(): void;
-}
-
-/** Mappings that something lives in. */
-const inhabited = new Set<Mapping>();
-
-/** Something that is known to a mapping, and may be collected all the same. */
-interface Known {
-  readonly resident: WeakRef<Resident>;
-  /** Bytes from the beginning of the mapping to its end. */
-  readonly end: number;
-}
-
-/** What was collected needs not be known any more. */
-const collected = new FinalizationRegistry<() => void>((forget) => forget());
 
 interface Views {
   readonly buffer: ArrayBuffer;
@@ -120,9 +98,8 @@ export class Mapping extends Handle {
   #views: Views | undefined;
   readonly #faults = caughtFaults();
   #seen: number;
-  readonly #residents = new Set<Resident>();
-  readonly #known = new Set<Known>();
-  readonly #whatIsKnown = new WeakMap<Resident, Known>();
+  /** @internal */
+  readonly residents = new Residents();
 
   /** @internal */
   constructor(mapping: NativeMapping, byteLength: number, { access, subject = {}, what = 'the mapping' }: MappingInit) {
@@ -158,7 +135,7 @@ export class Mapping extends Handle {
 
   #detached(): void {
     this.whenDetached?.();
-    for (const resident of this.#all()) resident.remapped();
+    this.residents.remapped();
   }
 
   #show(): Views {
@@ -422,7 +399,7 @@ export class Mapping extends Handle {
   resize(byteLength: number): void {
     this.use();
     checkInteger('byteLength', byteLength, 1, Number.MAX_SAFE_INTEGER);
-    this.#checkRoom(byteLength);
+    this.residents.checkRoom(byteLength);
     const resized = native().mappingResized(this.#native, byteLength);
     if (typeof resized === 'number') throw systemError(resized, 'mremap', this.#subject);
     native().mappingTouch(resized, byteLength - 1);
@@ -445,56 +422,10 @@ export class Mapping extends Handle {
     this.#detached();
   }
 
-  #checkRoom(byteLength: number): void {
-    for (const { end, resident } of this.#known) {
-      if (end > byteLength && resident.deref()?.closed === false) {
-        throw rangeError(`byteLength must be at least ${end}, where a lock ends that is open, got ${byteLength}`);
-      }
-    }
-  }
-
   /** For another thread of this process: post it, and `attach()` there while this mapping is still open. */
   handle(): MappingHandle {
     this.use();
     return { id: native().mappingId(this.#native), byteLength: this.#byteLength, access: this.access };
-  }
-
-  /** Something lives in this memory, which is not collected until that has ended. @internal */
-  admit(resident: Resident): void {
-    this.#residents.add(resident);
-    inhabited.add(this);
-  }
-
-  /**
-   * Something lives in this memory, up to this byte, which may be collected: the addon keeps the memory for it as long as it must.
-   *
-   * @internal
-   */
-  know(resident: Resident, end: number): void {
-    const known: Known = { resident: new WeakRef(resident), end };
-    const all = this.#known;
-    all.add(known);
-    this.#whatIsKnown.set(resident, known);
-    collected.register(resident, () => all.delete(known), resident);
-  }
-
-  /** @internal */
-  forget(resident: Resident): void {
-    const known = this.#whatIsKnown.get(resident);
-    if (known === undefined) return;
-    collected.unregister(resident);
-    this.#known.delete(known);
-  }
-
-  #all(): Resident[] {
-    const known = [...this.#known].map(({ resident }) => resident.deref()).filter((resident) => resident !== undefined);
-    return [...this.#residents, ...known];
-  }
-
-  /** @internal */
-  dismiss(resident: Resident): void {
-    this.#residents.delete(resident);
-    if (this.#residents.size === 0) inhabited.delete(this);
   }
 
   /**
@@ -503,11 +434,7 @@ export class Mapping extends Handle {
    * @throws Error ERR_INTERPROC_LOCKED while this thread has one of the locks in it
    */
   override close(): void {
-    if (!this.closed) {
-      const all = this.#all();
-      for (const resident of all) resident.checkLeaving();
-      for (const resident of all) resident.close();
-    }
+    if (!this.closed) this.residents.close();
     super.close();
   }
 

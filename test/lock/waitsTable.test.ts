@@ -6,7 +6,8 @@ import { circlesIn, othersOf } from '../../src/lock/waits/cycles.js';
 import { conflict } from '../../src/lock/waits/fileLocks.js';
 import type { Found } from '../../src/lock/waits/found.js';
 import { parseMaps } from '../../src/lock/waits/maps.js';
-import { BARRIER, readMutex, RWLOCK, SEMAPHORE } from '../../src/lock/waits/objects.js';
+import { BARRIER, RWLOCK, SEMAPHORE } from '../../src/lock/claims.js';
+import { readMutex } from '../../src/lock/waits/objects.js';
 import { parseStat } from '../../src/lock/waits/processes.js';
 import type { Certainty, Party } from '../../src/lock/waits/report.js';
 import { firstImpossible } from '../../src/lock/waits/semaphoreSets.js';
@@ -74,7 +75,7 @@ test('at a semaphore who is needed is in the way for sure, by the permits that c
 });
 
 test('at a barrier nobody is needed for sure', () => {
-  const arrived = { claim: BARRIER.arrived & 1 };
+  const arrived = { claim: BARRIER.most & 1 };
   assert.deepEqual(inTheWay('barrier', 3, { claim: 0 }, arrived, arrived), ['0']);
 });
 

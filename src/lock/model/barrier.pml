@@ -1,7 +1,7 @@
 /*
  * The barrier: arrivals, the outcome of a round in one word, its distribution, and rounds that a death breaks.
  *
- * source: src/lock/barrier.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c
+ * source: src/lock/barrier.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c, native/sleeping.c
  * run: nobody is killed, nobody looks by the clock, two parties of three threads, two rounds: -DDEATHS=0 -DTURNS=2
  * run: the same with three parties: -DDEATHS=0 -DTURNS=2 -DPARTIES=3
  * run: one is killed and comes back, two parties: -DDEATHS=1 -DLOOK

@@ -1,7 +1,7 @@
 /*
  * The condition variable: two wait with a mutex, the third signals with it, and whoever is killed takes no signal along.
  *
- * source: src/lock/condition.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c
+ * source: src/lock/condition.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c, native/sleeping.c
  * run: nobody is killed, nobody looks by the clock, each twice: -DDEATHS=0 -DTURNS=2
  * run: one is killed and comes back: -DDEATHS=1 -DLOOK
  * run: two are killed: -DDEATHS=2 -DLOOK -DCOMEBACKS=0

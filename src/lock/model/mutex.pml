@@ -1,7 +1,7 @@
 /*
  * The robust word and the mutex on it: threads that take it, sleep for it, give up, release it, and are killed at any step.
  *
- * source: native/robust.c, src/lock/robust.ts, src/lock/mutex.ts
+ * source: native/robust.c, native/sleeping.c, src/lock/robust.ts, src/lock/mutex.ts
  * run: nobody is killed, nobody looks by the clock, two turns each: -DDEATHS=0 -DTURNS=2
  * run: one is killed, and one comes back: -DDEATHS=1 -DLOOK
  * run: two are killed, and one comes back: -DDEATHS=2 -DLOOK

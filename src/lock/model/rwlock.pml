@@ -1,7 +1,7 @@
 /*
  * The lock for readers and writers: claims, burials, the order of wishes, and what is told after a writer's death.
  *
- * source: src/lock/rwlock.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c
+ * source: src/lock/rwlock.ts, src/lock/seats.ts, src/lock/table.ts, native/robust.c, native/sleeping.c
  * run: nobody is killed, nobody looks by the clock, waits are aborted: -DDEATHS=0 -DTURNS=1 -DABORTING
  * run: one is killed; three write: -DDEATHS=1 -DLOOK -DREADERS=0
  * run: one is killed and comes back; one reads, two write: -DDEATHS=1 -DLOOK -DCOMEBACKS=1

@@ -4,7 +4,7 @@
  * The door and the lives are robust words. That those work, with whoever is killed while taking or freeing one, is what
  * mutex.pml shows; here taking one is a step, and the kernel marks the two words of a dead thread one after the other, in either order.
  *
- * source: native/robust.c, src/lock/seats.ts, src/lock/table.ts
+ * source: native/robust.c, native/sleeping.c, src/lock/seats.ts, src/lock/table.ts
  *
  * A label in brackets is a step of the source, where the same label stands as a comment.
  */

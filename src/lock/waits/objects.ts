@@ -1,13 +1,6 @@
 /** What is read of locks in shared memory, as bytes (docs/design/locks.md). It is memory of others, so it is checked. */
 import { KIND, MAGIC, MAGIC_WORD, OWNER_DIED, ROBUST_AND_SHARED, TID_MASK, WAITERS } from '../layout.js';
 
-/** Of the claim of a seat at an rwlock. */
-export const RWLOCK = { readers: 0xff_ffff, wantsRead: 1 << 24, wantsWrite: 1 << 25, writes: 1 << 26 } as const;
-/** At a semaphore: the lowest 15 bits are held, the next 15 wanted. */
-export const SEMAPHORE = { most: 0x7fff, wantedAt: 15 } as const;
-/** At a barrier: how often the thread has arrived and waits. */
-export const BARRIER = { arrived: 0x3ff } as const;
-
 /** A mutex that somebody has. */
 export interface HeldMutex {
   /** The thread that has it. */

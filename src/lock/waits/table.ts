@@ -2,6 +2,8 @@
  * Tables: the memory of an rwlock, a semaphore, a barrier and the like, which has a seat for each who takes part. Each seat has in one word what
  * its owner has and wants. So who is in the way is a question about bytes.
  */
+
+import { BARRIER, RWLOCK, SEMAPHORE } from '../claims.js';
 import {
   OBJECTS,
   OWN,
@@ -17,7 +19,7 @@ import {
   TID_MASK,
   WHAT,
 } from '../layout.js';
-import { BARRIER, isOurs, RWLOCK, SEMAPHORE } from './objects.js';
+import { isOurs } from './objects.js';
 
 /** Which table it is. */
 export type TableKind = 'rwlock' | 'semaphore' | 'barrier';
@@ -116,7 +118,7 @@ function semaphoreBlockers({ seats, own: capacity }: Table, seat: Seat): Blocker
 /** Others may come and arrive in the place of those who have not: nobody is needed for sure. */
 function barrierBlockers({ seats }: Table, seat: Seat): Blocker[] {
   return seats
-    .filter((other) => other.index !== seat.index && (other.claim & BARRIER.arrived) === 0)
+    .filter((other) => other.index !== seat.index && (other.claim & BARRIER.most) === 0)
     .map((other) => ({ seat: other, needed: false }));
 }
 
@@ -124,7 +126,7 @@ function barrierBlockers({ seats }: Table, seat: Seat): Blocker[] {
 export function blockersOf(table: Table, seat: Seat): Blocker[] {
   if (table.kind === 'rwlock') return wantsRead(seat) || wantsWrite(seat) ? rwlockBlockers(table, seat) : [];
   if (table.kind === 'semaphore') return wanted(seat) > 0 ? semaphoreBlockers(table, seat) : [];
-  return (seat.claim & BARRIER.arrived) !== 0 ? barrierBlockers(table, seat) : [];
+  return (seat.claim & BARRIER.most) !== 0 ? barrierBlockers(table, seat) : [];
 }
 
 /** What the one who sits there wants. */
