@@ -85,6 +85,10 @@ export async function runTests({ files, node = process.execPath, options = [], e
     faults.push('Skipped for a reason that test/support/skips.ts does not list:');
     faults.push(...skipped.map(({ file, name, skip }) => `  ${relative(root, file)}: ${name}: ${skip}`));
   }
+  // A log is read from its end: what failed hours of lines ago is said again there.
+  for (const { file, name, failed } of ran) {
+    if (failed) faults.push(`Failed: ${name} (${relative(root, file)})`, failed.replaceAll(/^/gm, '  '));
+  }
   const left = await watch.finish();
   if (left.length > 0) faults.push('The tests left behind:', ...left.map((line) => `  ${line}`));
   if (summary.length === 0) faults.push(`The test runner ended without a summary (${status}).`);

@@ -271,12 +271,17 @@ describe('the runner of the tests', () => {
     );
   });
 
-  test('fails when a test fails', async () => {
+  test('fails when a test fails, and says at its end which one and how', async () => {
     const { code, stdout } = await runTests({
       'dist/test/a.test.js': PASSING.replace('{}', '{ throw new Error("no"); }'),
+      'dist/test/b.test.js': PASSING,
+      'dist/test/c.test.js': `${PASSING}process.exit(7);\n`,
     });
     assert.equal(code, 1);
-    assert.match(stdout, /# fail 1\n/);
+    assert.match(
+      stdout,
+      /Failed: passes \(dist\/test\/a\.test\.js\)\n {2}Error: no\n {6}at [\s\S]*Failed: [^\n]*c\.test\.js[\s\S]*# fail 2\n/,
+    );
   });
 
   test('fails when a file runs no test, or when there is none', async () => {
