@@ -132,7 +132,7 @@ export const MUTATIONS = [
   {
     file: 'src/lock/rwlock.ts',
     name: 'it is broken before it is free',
-    find: '      this.#settleConsistency(BROKEN);\n',
+    find: '      this.store(CONSISTENCY, BROKEN);\n',
     replace: '',
     tests: [deaths('did not repair')],
   },

@@ -209,7 +209,7 @@ export class RwLock extends Table implements Guarded {
     const writes = this.#writers.has(guard);
     if (guard.ownerDied && writes) {
       // Who does not repair what it protects makes it useless.
-      this.#settleConsistency(BROKEN); // [break]
+      this.store(CONSISTENCY, BROKEN); // [break]
     }
     this.changeClaim(this.seat, (seen) => (writes ? seen & ~WRITES : (seen & READERS) === 0 ? undefined : seen - 1)); // [release]
     this.released();
@@ -225,16 +225,12 @@ export class RwLock extends Table implements Guarded {
         message: 'no writer died, or its death was repaired already',
       });
     }
-    this.#settleConsistency(CONSISTENT); // [mark-consistent]
+    // We have it alone, so nobody else writes that.
+    this.store(CONSISTENCY, CONSISTENT); // [mark-consistent]
     if (!this.#repairing.has(guard)) return;
     this.#writers.delete(guard);
     this.changeClaim(this.seat, (seen) => (seen & ~WRITES) + 1);
     this.released();
-  }
-
-  /** We have it alone, so nobody else writes that. */
-  #settleConsistency(consistency: number): void {
-    this.store(CONSISTENCY, consistency);
   }
 
   #broken(): IpcError {

@@ -3,7 +3,7 @@
  * semop(2) without SEM_UNDO.
  */
 import { checkInteger, checkOptions } from '../core/arguments.js';
-import { rangeError } from '../core/errors.js';
+import { IpcError, rangeError } from '../core/errors.js';
 import { type SyncWaitOptions, WAIT_OPTIONS, type WaitOptions } from '../core/wait.js';
 import type { Mapping } from '../mmap/index.js';
 import { SEMAPHORE } from './claims.js';
@@ -186,7 +186,12 @@ export class Semaphore extends Table implements Guarded {
 
   /** @internal */
   makeConsistent(): void {
-    throw this.deadlock('a semaphore protects nothing that could be repaired');
+    throw new IpcError({
+      code: 'EINVAL',
+      syscall: 'semaphore',
+      object: this.describe(),
+      message: 'a semaphore protects nothing that could be repaired: its permits came back by themselves',
+    });
   }
 }
 

@@ -43,7 +43,7 @@ test('there are as many permits as it was made with, taken at once or not at all
   assert.throws(() => semaphore.tryAcquire({ permits: 0 }), { code: 'ERR_INTERPROC_RANGE' });
   await assert.rejects(semaphore.acquire({ permits: 6 }), { code: 'ERR_INTERPROC_RANGE' });
   const guard = semaphore.tryAcquire();
-  assert.throws(() => guard?.markConsistent(), { code: 'EDEADLK' });
+  assert.throws(() => guard?.markConsistent(), { code: 'EINVAL' });
   guard?.release();
   for (const permits of [0, 32768, 1.5]) {
     assert.throws(() => Semaphore.create(shared.memory, 8192, { permits }), { code: 'ERR_INTERPROC_RANGE' });
