@@ -9,12 +9,11 @@ import { fileURLToPath } from 'node:url';
 import * as lock from '../../src/lock/index.js';
 import { SEED, seeded } from '../core/support.js';
 import { temporaryFolder } from '../support/folder.js';
-import { isAlive, stateOf, syscallOf, threadsOf, until } from '../support/proc.js';
+import { FUTEX, isAlive, stateOf, syscallOf, threadsOf, until } from '../support/proc.js';
 import { killed, start, startFixture } from '../support/program.js';
 import { type Peer, type PeerKind, peerOf, possible, shared, workerOf } from './peer.js';
 
 const WAITERS = 0x8000_0000 | 0;
-const FUTEX = { x64: 202, arm64: 98 }[process.arch as 'x64'] ?? 202;
 const SOON = { timeoutMs: 10_000 };
 
 /** Dies in a way of its own. */

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import * as lock from '../../src/lock/index.js';
 import { SEED, seeded, spinMicroseconds } from '../core/support.js';
-import { until } from '../support/proc.js';
+import { FUTEX, stateOf, syscallOf, until } from '../support/proc.js';
 import { startFixture } from '../support/program.js';
 import { peer } from '../support/skips.js';
 import { assertWaitsBearSignals, assertWaitsSleep } from '../support/waiting.js';
@@ -107,12 +107,16 @@ test('destroy() ends the waits of others at once', async (t) => {
   const guard = mutex.lockSync();
   for (const other of others) assert.equal(await other.tell('try 0'), 'EBUSY'); // it has it open
   const waits = [mine.lock(), mine.lock()].map((wait) => assert.rejects(wait, { code: 'EIDRM' }));
-  const answers = others.map((other) => other.tell('lock 0'));
-  await until('they sleep', () => memory.int32[0] !== mutex.owner);
+  const answers = others.map((other, form) => other.tell(form === 0 ? 'lock 0' : 'lockSync 0'));
+  await until('one of them blocks', () => others.some(({ pid }) => syscallOf(pid) === FUTEX));
+  // None of them is to have it between the release and the end.
+  for (const { process } of others) process.kill('SIGSTOP');
+  await until('they are stopped', () => others.every(({ pid }) => stateOf(pid) === 'T'));
   const begin = performance.now();
   guard.release();
   mutex.destroy();
   await Promise.all(waits);
+  for (const { process } of others) process.kill('SIGCONT');
   assert.deepEqual(await Promise.all(answers), ['EIDRM', 'EIDRM']);
   assert.ok(performance.now() - begin < LONGEST_MS);
 });

@@ -5,6 +5,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const PATIENCE_MS = 20_000;
 
+/** futex(2). */
+export const FUTEX = { x64: 202, arm64: 98 }[process.arch as 'x64'] ?? 202;
+
 /** Looks again in each turn of the event loop until `holds` gives something that counts as true. */
 export async function until<T>(what: string, holds: () => T): Promise<NonNullable<T>> {
   const end = performance.now() + PATIENCE_MS;

@@ -156,9 +156,16 @@ class Storm {
     void one.ended.then((fault) => {
       if (this.#quits && fault === undefined) return;
       if (fault === undefined && this.#running[index] !== one) return;
-      this.#failure ??= new Error(fault ?? `${one.id} has ended without having been killed`);
-      this.#ring?.();
+      void this.#fails(one.id, fault ?? `${one.id} has ended without having been killed`);
     });
+  }
+
+  /** The storm has failed, for what was found first: faults are learnt of in any order. */
+  async #fails(id: number, fault: string): Promise<void> {
+    const first = this.#running.find((one) => one?.id === this.#arena.firstToFail);
+    if (first !== undefined && first.id !== id) await first.ended;
+    this.#failure ??= new Error(fault);
+    this.#ring?.();
   }
 
   #process(words: string[]): Running {
@@ -193,8 +200,6 @@ class Storm {
     worker.on('message', () => this.#ring?.());
     worker.on('error', (why) => {
       fault = `thread ${-id}: ${why.stack}`;
-      // At once: what others find when its thread has ended, and what it had is free, follows from this.
-      this.#failure ??= new Error(fault);
     });
     return {
       id,

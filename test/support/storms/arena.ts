@@ -20,6 +20,7 @@ const TOLD = 3;
 const REPAIRS = 4;
 const CONDEMNED = 5;
 const HURRY = 6;
+const FIRST_TO_FAIL = 7;
 const SLOTS = 16;
 const SLOT_WORDS = 4;
 const SEAT_WORDS = 16;
@@ -251,6 +252,15 @@ export class Arena {
   /** The thread that may have been ended. */
   set condemned(id: number) {
     Atomics.store(this.#words, CONDEMNED, id);
+  }
+
+  /** Who found something wrong first; 0: nobody. What others find afterwards may be its consequence. */
+  get firstToFail(): number {
+    return Atomics.load(this.#words, FIRST_TO_FAIL);
+  }
+  /** This one has found something wrong. */
+  fails(id: number): void {
+    Atomics.compareExchange(this.#words, FIRST_TO_FAIL, 0, id);
   }
 
   /** How long the machine has stood still. */
