@@ -150,6 +150,19 @@ test('a handle is not closed while it has something, and what waits for it is to
   assert.throws(() => lock.tryLock('read'), { code: 'ERR_INTERPROC_CLOSED' });
 });
 
+/** The longest time between two turns of the event loop, of those in the next so many milliseconds. */
+async function longestTurn(milliseconds: number): Promise<number> {
+  const end = performance.now() + milliseconds;
+  let longest = 0;
+  for (let before = performance.now(); before < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const now = performance.now();
+    longest = Math.max(longest, now - before);
+    before = now;
+  }
+  return longest;
+}
+
 test('while somebody stands still behind the door, nobody’s event loop does, and all goes on after his death', async (t) => {
   const shared = sharedMemory(t);
   using lock = RwLock.create(shared.memory, AT, { seats: 8 });
@@ -161,19 +174,14 @@ test('while somebody stands still behind the door, nobody’s event loop does, a
   const still = await peerProcess(t, shared, 'rwlock');
   await still.ask('door');
   still.program.process.kill('SIGSTOP');
-  let longest = 0;
-  let before = performance.now();
-  const ticking = setInterval(() => {
-    longest = Math.max(longest, performance.now() - before);
-    before = performance.now();
-  }, 5);
   controller.abort();
   const next = lock.lock('write');
   held.release();
   assert.equal(lock.tryLock('read'), undefined, 'it is not known now whether that is possible');
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  clearInterval(ticking);
-  assert.ok(longest < 200, `the loop stood still for ${longest} ms`);
+  // The machine may stand still now and then; who waits behind the door would do so each time.
+  const stoodStill: number[] = [];
+  while (stoodStill.length < 5 && !(Math.min(...stoodStill) < 100)) stoodStill.push(await longestTurn(500));
+  assert.ok(Math.min(...stoodStill) < 100, `the loop stood still for ${stoodStill.join(', ')} ms`);
   const killed = performance.now();
   await still.end();
   await aborted;
