@@ -5,16 +5,19 @@ import { describe, type TestContext, test } from 'node:test';
 import * as lock from '../../src/lock/index.js';
 import * as mmap from '../../src/mmap/index.js';
 import { temporaryFolder } from '../support/folder.js';
+import { until } from '../support/proc.js';
 import { type Program, startFixture } from '../support/program.js';
 
 /** Nobody waits longer for what a dead one has left. */
 const SOON = { timeoutMs: 5000 };
 const MOST_STEPS = 60;
 
+type Verify = (pid: number, dead: number) => Promise<void>;
+
 /** What is there before, and what has to be true when the process with this pid was killed. */
 interface Scene {
   /** Makes the lock. The answer is called when the process is about to begin. */
-  make(memory: mmap.Mapping): () => (pid: number, dead: number) => Promise<void>;
+  make(memory: mmap.Mapping): () => Verify | Promise<Verify>;
   /** What one who was killed before had done. */
   before?: string;
 }
@@ -41,7 +44,7 @@ async function atStep(t: TestContext, folder: string, act: string, step: number,
   const dead = scene.before === undefined ? 0 : await oneDead(t, place, scene.before);
   const program = startFixture(t, 'lock-step', [place, act, String(step)]);
   assert.equal(await program.line(), 'ready');
-  const verify = begin();
+  const verify = await begin();
   program.say('');
   const diedAtStep = await died(program);
   try {
@@ -237,14 +240,19 @@ describe('who is killed at whatever step of a condition', () => {
     make(memory) {
       const mutex = lock.Mutex.create(memory, 0);
       const conditions = [lock.Condition.create(memory, 64), lock.Condition.open(memory, 64)];
-      return () => {
+      return async () => {
+        let waiting = 0;
         let woken = 0;
         const waits = conditions.map(async (condition) => {
           const guard = await mutex.lock(SOON);
-          await condition.wait(guard, SOON);
+          const wait = condition.wait(guard, SOON);
+          await until('it waits, and the other may, too', () => guard.released);
+          waiting++;
+          await wait;
           woken++;
           guard.release();
         });
+        await until('both wait', () => waiting === 2);
         return async () => {
           // Whatever he did is done or not: what is said after him is heard.
           if (all) (conditions[0] as lock.Condition).broadcast();
