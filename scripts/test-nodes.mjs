@@ -24,6 +24,9 @@ const SUITES = [
   'futex',
   'layout',
   'lock',
+  'sem',
+  'filelock',
+  'eventfd',
 ].map((folder) => `dist/test/${folder}`);
 
 /** The program of that version, fetched if it is not there. */
