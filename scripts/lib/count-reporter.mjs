@@ -9,7 +9,7 @@ export default async function* countReporter(source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     if (data.details?.type === 'suite' || !data.file) continue;
     if (type === 'test:pass' && resolve(data.name) === data.file) continue;
-    const failed = type === 'test:fail' && !data.todo ? whatFailed(data.details?.error) : undefined;
+    const failed = type === 'test:fail' ? whatFailed(data.details?.error) : undefined;
     yield `${JSON.stringify({ file: data.file, name: data.name, skip: data.skip, failed })}\n`;
   }
 }
