@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import * as filelock from '../../src/filelock/index.js';
 import { until } from '../support/proc.js';
 import { killed, type Program, start } from '../support/program.js';
@@ -77,23 +78,27 @@ interface Shown {
   pid: number;
 }
 
+/** What lslocks(8) shows once: it reads the list in pieces, and shows a lock twice, or not at all, if somebody takes another one meanwhile. */
+function shownFor(path: string): unknown[] {
+  const words = ['--json', '--output', 'TYPE,PID,MODE,START,END,PATH', '--pid', String(process.pid)];
+  const { locks } = JSON.parse(execFileSync('lslocks', words, { encoding: 'utf8' })) as { locks: Shown[] };
+  return locks
+    .filter((one) => one.path === path)
+    .map(({ type, mode, pid, start: first, end }) => [type, mode, pid, first, end])
+    .sort();
+}
+
 test('lslocks(8) shows what holders() shows', async (t) => {
   if (!peer(t, 'lslocks')) return;
   const path = newFile(t);
   held(t, filelock.flock.tryAcquire(path));
   held(t, filelock.record.tryAcquire(path, { offset: 10, length: 5, shared: true }));
-  const text = execFileSync(
-    'lslocks',
-    ['--json', '--output', 'TYPE,PID,MODE,START,END,PATH', '--pid', String(process.pid)],
-    {
-      encoding: 'utf8',
-    },
+  await until('lslocks(8) shows both', () =>
+    isDeepStrictEqual(shownFor(path), [
+      ['FLOCK', 'WRITE', process.pid, 0, 0],
+      ['POSIX', 'READ', process.pid, 10, 14],
+    ]),
   );
-  const shown = (JSON.parse(text) as { locks: Shown[] }).locks.filter((one) => one.path === path);
-  assert.deepEqual(shown.map(({ type, mode, pid, start: first, end }) => [type, mode, pid, first, end]).sort(), [
-    ['FLOCK', 'WRITE', process.pid, 0, 0],
-    ['POSIX', 'READ', process.pid, 10, 14],
-  ]);
   assert.deepEqual(
     filelock
       .holders(path)

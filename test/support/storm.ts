@@ -41,6 +41,8 @@ const LOOK_MS = 20;
 /** For how long it is left to chance when somebody is killed, and how long somebody who is inside is looked for. */
 const AT_RANDOM = 80_000;
 const FOR_INSIDER = 20_000;
+/** How long the others wait at least for one who is stopped inside: none is to take that one for dead meanwhile. */
+const FOR_DEAD = 100_000;
 const TEN = 10;
 
 /** One who takes part. */
@@ -357,6 +359,8 @@ class Storm {
     await this.#until('all others wait', () =>
       this.#arena.seats.every((seat) => seat === stopped || seat.does === DOES.asks),
     );
+    const begun = now() - this.#arena.still;
+    await this.#until('they have waited for a while', () => now() - this.#arena.still - begun >= FOR_DEAD);
     if (point === 'before it asks' || point === 'after it released') return;
     assert.equal(this.#arena.insider, id, 'nobody else is inside');
   }
