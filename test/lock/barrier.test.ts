@@ -1,17 +1,18 @@
 /** Barriers: all have come, or everybody who has learns that one has died. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { Barrier } from '../../src/lock/index.js';
 import {
   AT,
   claimed,
   claims,
-  peerProcess,
   type PeerProcess,
+  peerProcess,
   peerThread,
   type Shared,
   sharedMemory,
 } from '../support/lockPeer.js';
+import { steadyClock } from '../support/standstill.js';
 
 const arrived = (claim: number): boolean => (claim & 0x3ff) !== 0;
 
@@ -66,12 +67,13 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
       const waits = [one.call('wait'), barrier.wait()];
       const mine = assert.rejects(waits[1] as Promise<boolean>, { code: 'EOWNERDEAD' });
       await claimed(shared, arrived, 2);
-      const before = performance.now();
+      const clock = await steadyClock(t);
+      const before = clock();
       if (end === 'exits') void dying.ask('exit', 0);
       else await dying.end();
       await mine;
       assert.equal(((await waits[0]) as { code?: string }).code, 'EOWNERDEAD');
-      if (end === 'is killed') assert.ok(performance.now() - before < 1000);
+      if (end === 'is killed') assert.ok(clock() - before < 1000);
       const newcomer = await peerProcess(t, shared, 'barrier', env);
       const next = await Promise.all([one.call('wait'), newcomer.call('waitSync'), barrier.wait()]);
       const last = next.map((answer) => (typeof answer === 'boolean' ? answer : answer.value));

@@ -1,13 +1,13 @@
 /** Waits for a mutex: aborts and time-outs at the worst moment, what they cost, and what they leave. */
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import * as lock from '../../src/lock/index.js';
 import { SEED, seeded, spinMicroseconds } from '../core/support.js';
 import { FUTEX, stateOf, syscallOf, until } from '../support/proc.js';
 import { startFixture } from '../support/program.js';
 import { peer } from '../support/skips.js';
+import { steadyClock } from '../support/standstill.js';
 import { assertWaitsBearSignals, assertWaitsSleep } from '../support/waiting.js';
 import { peerOf, shared, workerOf } from './peer.js';
 
@@ -36,6 +36,7 @@ test('an aborted wait rejects with an AbortError, leaves no listener, and others
 
 test('an abort aimed at the release, 2,000 times: it was had or was not, and is free for others in time', async (t) => {
   const { memory, path } = shared(t);
+  const clock = await steadyClock(t);
   using mutex = lock.Mutex.create(memory, 0);
   using mine = lock.Mutex.open(memory, 0);
   const other = await workerOf(t, path);
@@ -45,9 +46,9 @@ test('an abort aimed at the release, 2,000 times: it was had or was not, and is 
   let aborted = 0;
   let longest = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const begin = performance.now();
+    const begin = clock();
     const holding = random() < 0.5 ? await mutex.lock() : mutex.lockSync();
-    longest = Math.max(longest, performance.now() - begin);
+    longest = Math.max(longest, clock() - begin);
     const controller = new AbortController();
     const wait = mine.lock({ signal: controller.signal });
     spinMicroseconds(random() * 20);
@@ -76,6 +77,7 @@ test('an abort aimed at the release, 2,000 times: it was had or was not, and is 
 
 test('a wake that was for an aborted wait goes to another process at once', async (t) => {
   const { memory, path } = shared(t);
+  const clock = await steadyClock(t);
   using mutex = lock.Mutex.create(memory, 0);
   using mine = lock.Mutex.open(memory, 0);
   const other = peerOf(t, peer(t, 'cc') ? 'c' : 'interproc', path);
@@ -87,20 +89,21 @@ test('a wake that was for an aborted wait goes to another process at once', asyn
       () => {},
     );
     await until('it sleeps', () => memory.int32[0] !== mutex.owner);
-    const begin = performance.now();
+    const begin = clock();
     const answer = other.tell('lock 0');
     if (round % 2 === 0) spinMicroseconds(500);
     guard.release();
     controller.abort();
     await wait;
     assert.equal(await answer, 'ok');
-    assert.ok(performance.now() - begin < LONGEST_MS, `round ${round}`);
+    assert.ok(clock() - begin < LONGEST_MS, `round ${round}`);
     assert.equal(await other.tell('unlock 0'), 'ok');
   }
 });
 
 test('destroy() ends the waits of others at once', async (t) => {
   const { memory, path } = shared(t);
+  const clock = await steadyClock(t);
   const mutex = lock.Mutex.create(memory, 0);
   const others = [peerOf(t, 'interproc', path), peerOf(t, 'interproc', path)];
   using mine = lock.Mutex.open(memory, 0);
@@ -112,13 +115,13 @@ test('destroy() ends the waits of others at once', async (t) => {
   // None of them is to have it between the release and the end.
   for (const { process } of others) process.kill('SIGSTOP');
   await until('they are stopped', () => others.every(({ pid }) => stateOf(pid) === 'T'));
-  const begin = performance.now();
+  const begin = clock();
   guard.release();
   mutex.destroy();
   await Promise.all(waits);
   for (const { process } of others) process.kill('SIGCONT');
   assert.deepEqual(await Promise.all(answers), ['EIDRM', 'EIDRM']);
-  assert.ok(performance.now() - begin < LONGEST_MS);
+  assert.ok(clock() - begin < LONGEST_MS);
 });
 
 test('every wait for a mutex sleeps', (t) => assertWaitsSleep(t, ['mutex.lock', 'mutex.lockSync']));

@@ -1,18 +1,19 @@
 /** Readers and writers: who has the lock, in which order, and what becomes of it when they die. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Guard, RwLock } from '../../src/lock/index.js';
 import {
   AT,
   claimed,
   claims,
   type Had,
-  peerProcess,
   type PeerProcess,
+  peerProcess,
   peerThread,
   type Shared,
   sharedMemory,
 } from '../support/lockPeer.js';
+import { steadyClock } from '../support/standstill.js';
 
 const WANTS_READ = 1 << 24;
 const WANTS_WRITE = 1 << 25;
@@ -126,6 +127,7 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
 
   test(`dead readers are cleared within a second and reported once${how}`, async (t) => {
     const { shared } = newLock(t);
+    const clock = await steadyClock(t);
     const [first, second, third] = (await peers(t, shared, 3, env)) as [PeerProcess, PeerProcess, PeerProcess];
     await first.call('lock', 'read');
     await second.call('lock', 'read');
@@ -136,9 +138,9 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
     await first.end();
     await second.end();
     await thread.worker.terminate();
-    const killed = performance.now();
+    const killed = clock();
     const { value } = await wait;
-    assert.ok(performance.now() - killed < 1000);
+    assert.ok(clock() - killed < 1000);
     const had = value as Had;
     assert.equal(had.ownerDied, false, 'readers change nothing');
     const pids = had.previousOwners.map(({ pid }) => pid).sort();
@@ -149,14 +151,15 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
 
   test(`after a dead writer the next one is alone until he has repaired what it protects${how}`, async (t) => {
     const { shared, lock } = newLock(t);
+    const clock = await steadyClock(t);
     const [writer, reader] = (await peers(t, shared, 2, env)) as [PeerProcess, PeerProcess];
     await writer.call('lock', 'write');
     const wait = reader.call('lock', 'read');
     await claimed(shared, waits);
-    const killed = performance.now();
+    const killed = clock();
     await writer.end();
     const had = (await wait).value as Had;
-    assert.ok(performance.now() - killed < 1000);
+    assert.ok(clock() - killed < 1000);
     assert.equal(had.ownerDied, true);
     assert.deepEqual(had.previousOwners, [{ pid: writer.program.pid, tid: writer.program.pid }]);
     assert.equal(lock.tryLock('read'), undefined, 'he is alone with what may be half changed');
@@ -190,16 +193,17 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
 
   test(`dead ones who waited are forgotten, whatever they waited for${how}`, async (t) => {
     const { shared, lock } = newLock(t);
+    const clock = await steadyClock(t);
     const held = lock.lockSync('read');
     const [writer, reader] = (await peers(t, shared, 2, env)) as [PeerProcess, PeerProcess];
     void writer.call('lockSync', 'write');
     await claimed(shared, waits);
     const wait = reader.call('lock', 'read');
     await claimed(shared, waits, 2);
-    const killed = performance.now();
+    const killed = clock();
     await writer.end();
     assert.deepEqual((await wait).value, { ownerDied: false, previousOwners: [] }, 'nobody had it');
-    assert.ok(performance.now() - killed < 1000);
+    assert.ok(clock() - killed < 1000);
     held.release();
   });
 }

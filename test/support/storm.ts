@@ -15,7 +15,8 @@ import { SEED, seeded } from '../core/support.js';
 import { temporaryFolder } from './folder.js';
 import { stateOf, until as untilProc } from './proc.js';
 import { startFixture } from './program.js';
-import { Arena, DOES, now, POINTS, type Point, SEATS, type Seat } from './storms/arena.js';
+import { now } from './standstill.js';
+import { Arena, DOES, POINTS, type Point, SEATS, type Seat } from './storms/arena.js';
 import { type Made, type Primitive, primitiveOf } from './storms/primitive.js';
 import type { Form } from './storms/turns.js';
 
@@ -67,8 +68,9 @@ export async function storm(t: TestContext, name: string, options: StormOptions)
   const { arena, memory } = Arena.make(file);
   t.after(() => memory.close());
   const primitive = await primitiveOf(name);
-  const probe = new Worker(new URL('../fixtures/storm-probe.js', import.meta.url), { workerData: file });
+  const probe = new Worker(new URL('../fixtures/standstill.js', import.meta.url), { workerData: file });
   try {
+    while (!arena.standstill.isMeasured) await nextTurn();
     await new Storm(t, name, primitive, arena, file, options).run();
   } finally {
     await probe.terminate();
@@ -230,7 +232,7 @@ class Storm {
 
   /** How long nobody could go on: the machine stood still, or somebody inside was stopped. */
   get #still(): number {
-    return this.#arena.still + (this.#stoppedSince === 0 ? 0 : now() - this.#stoppedSince);
+    return this.#arena.standstill.total + (this.#stoppedSince === 0 ? 0 : now() - this.#stoppedSince);
   }
 
   #assertWell(): void {
@@ -307,7 +309,7 @@ class Storm {
     this.#arena.pause = true;
     this.#start(index);
     await this.#until('the new one is there', () => this.#arena.seats[index]?.does === DOES.pauses);
-    this.#arena.addStill(now() - this.#stoppedSince);
+    this.#arena.standstill.add(now() - this.#stoppedSince);
     this.#stoppedSince = 0;
     this.#arena.pause = false;
   }
@@ -337,7 +339,7 @@ class Storm {
     else if (point !== 'while it asks' && (this.#primitive.capacity ?? 1) === 1)
       await this.#othersWait(seat, id, point);
     if (!inside) return;
-    this.#arena.addStill(now() - this.#stoppedSince);
+    this.#arena.standstill.add(now() - this.#stoppedSince);
     this.#stoppedSince = 0;
   }
 
@@ -359,8 +361,8 @@ class Storm {
     await this.#until('all others wait', () =>
       this.#arena.seats.every((seat) => seat === stopped || seat.does === DOES.asks),
     );
-    const begun = now() - this.#arena.still;
-    await this.#until('they have waited for a while', () => now() - this.#arena.still - begun >= FOR_DEAD);
+    const begun = now() - this.#arena.standstill.total;
+    await this.#until('they have waited for a while', () => now() - this.#arena.standstill.total - begun >= FOR_DEAD);
     if (point === 'before it asks' || point === 'after it released') return;
     assert.equal(this.#arena.insider, id, 'nobody else is inside');
   }
@@ -410,12 +412,12 @@ class Storm {
   }
 
   #report(took: number): void {
-    const { seats, epoch, told, repairs, still } = this.#arena;
+    const { seats, epoch, told, repairs, standstill } = this.#arena;
     const longest = Math.max(...seats.map((seat) => seat.longest));
     const ms = (time: number): string => `${Math.round(time / 1000)} ms`;
     this.#t.diagnostic(
       `${this.#name}: ${this.#turns} turns, ${epoch - 1} kills (${this.#atPoints} where it was stopped, the others at random) in ${ms(took)}; ` +
-        `${repairs} died inside, ${told} deaths told; the longest wait ${ms(longest)}, all stood still for ${ms(still)}; SEED=${SEED}`,
+        `${repairs} died inside, ${told} deaths told; the longest wait ${ms(longest)}, all stood still for ${ms(standstill.total)}; SEED=${SEED}`,
     );
   }
 

@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import * as mmap from '../../../src/mmap/index.js';
+import { Standstill } from '../standstill.js';
 
 /** How many take turns. */
 export const SEATS = 8;
@@ -27,7 +28,6 @@ const SEAT_WORDS = 16;
 const FIRST_SEAT = 64;
 // Words of 64 bits, behind those.
 const TIMES = 1024;
-const STILL = 0;
 const SEAT_TIMES = 4;
 
 /** What a participant does. */
@@ -42,11 +42,6 @@ export const POINTS = {
   'inside, sharing': 6,
 } as const;
 export type Point = keyof typeof POINTS;
-
-/** Now, in microseconds of the monotonic clock. */
-export function now(): number {
-  return Number(process.hrtime.bigint() / 1000n);
-}
 
 /** A checksum of a counter. */
 export function sumOf(counter: number): number {
@@ -178,16 +173,18 @@ export class Seat {
 /** What stands in the memory for all. */
 export class Arena {
   readonly #words: Int32Array;
-  readonly #times: BigInt64Array;
+  /** How long nobody could go on: the machine stood still, or who was inside was stopped. */
+  readonly standstill: Standstill;
   readonly seats: readonly Seat[];
 
   constructor(memory: mmap.Mapping) {
     this.#words = memory.int32;
-    this.#times = new BigInt64Array(memory.buffer, TIMES);
+    const allTimes = new BigInt64Array(memory.buffer, TIMES);
+    this.standstill = new Standstill(allTimes.subarray(0, Standstill.WORDS));
     this.seats = Array.from({ length: SEATS }, (_, index) => {
       const first = FIRST_SEAT + index * SEAT_WORDS;
       const times = SEAT_TIMES * (1 + index);
-      return new Seat(this.#words.subarray(first, first + SEAT_WORDS), this.#times.subarray(times, times + SEAT_TIMES));
+      return new Seat(this.#words.subarray(first, first + SEAT_WORDS), allTimes.subarray(times, times + SEAT_TIMES));
     });
     for (let slot = 0; slot < MOST_INSIDE; slot++) {
       Atomics.compareExchange(this.#words, SLOTS + slot * SLOT_WORDS + 2, 0, sumOf(0));
@@ -261,15 +258,6 @@ export class Arena {
   /** This one has found something wrong. */
   fails(id: number): void {
     Atomics.compareExchange(this.#words, FIRST_TO_FAIL, 0, id);
-  }
-
-  /** How long the machine has stood still. */
-  get still(): number {
-    return Number(Atomics.load(this.#times, STILL));
-  }
-  /** So much longer. */
-  addStill(time: number): void {
-    Atomics.add(this.#times, STILL, BigInt(Math.round(time)));
   }
 
   /** Whether this participant has ended: a process (its pid), or a thread (its number, negative), of which only the test can know. */

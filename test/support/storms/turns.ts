@@ -1,6 +1,7 @@
 /** One participant of a storm: it asks for turns, takes them, and stops where it is told to. */
 import { setTimeout as passed, setImmediate as yielded } from 'node:timers/promises';
-import { type Arena, DOES, now, POINTS, type Point, type Seat } from './arena.js';
+import { now } from '../standstill.js';
+import { type Arena, DOES, POINTS, type Point, type Seat } from './arena.js';
 import type { Opened, Primitive, Turn } from './primitive.js';
 
 /** In which form turns are asked for. */
@@ -46,7 +47,7 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
 
   /** A turn; `undefined` if the wait was given up. */
   const ask = async (shared: boolean): Promise<Turn | undefined> => {
-    seat.asked = { since: now(), still: arena.still };
+    seat.asked = { since: now(), still: arena.standstill.total };
     seat.does = DOES.asks;
     try {
       if (seat.stopAt === POINTS['while it asks']) {
@@ -120,12 +121,12 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
     at('before it asks');
     const shared = shares && random() < 0.5;
     const begun = now();
-    const stillBefore = arena.still;
+    const stillBefore = arena.standstill.total;
     let turn: Turn | undefined;
     while (turn === undefined && !arena.pause && !arena.quit) turn = await ask(shared);
     if (turn === undefined) continue;
     seat.does = DOES.inside;
-    seat.longest = now() - begun - (arena.still - stillBefore);
+    seat.longest = now() - begun - (arena.standstill.total - stillBefore);
     if (turn.deaths > 0) arena.tell(turn.deaths);
     if (turn.idle !== true) await (shared && turn.alone !== true ? together() : alone(turn));
     if (turn.deaths > 0) turn.repaired?.();
