@@ -57,6 +57,7 @@ export class Standstill {
 export async function steadyClock(t: Pick<TestContext, 'after'>): Promise<() => number> {
   const words = new BigInt64Array(new SharedArrayBuffer(Standstill.WORDS * BigInt64Array.BYTES_PER_ELEMENT));
   const worker = new Worker(new URL('../fixtures/standstill.js', import.meta.url), { workerData: words });
+  worker.unref();
   t.after(() => worker.terminate());
   const still = new Standstill(words);
   while (!still.isMeasured) await new Promise(setImmediate);
