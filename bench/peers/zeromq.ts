@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   const { work, words } = readOptions(200_000);
   const { Push, Pull } = createRequire(join(peersFolder, 'package.json'))('zeromq') as ZeroMq;
   if (words[0] === 'send') {
+    const told = once(process, 'SIGTERM');
     const push = new Push();
     push.connect(words[1]!);
     const alive = setInterval(() => {}, 1000);
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
       stock.renew(n);
     }
     // What it has taken is lost if it is closed before it has left.
-    await once(process, 'SIGTERM');
+    await told;
     clearInterval(alive);
     push.close();
     return;

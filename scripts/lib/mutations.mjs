@@ -194,23 +194,30 @@ export const MUTATIONS = [
   {
     file: 'src/lock/condition.ts',
     name: 'a signal that a dead one has not used is kept',
-    find: '    this.store(LEFT, this.load(LEFT) + signalledOf(claim));\n',
+    find: '    this.add(LEFT, signalledOf(claim)); // [note-signal]\n',
     replace: '',
     tests: [deaths('signal')],
   },
   {
     file: 'src/lock/condition.ts',
     name: 'a signal that a dead one has not used goes to another',
-    find: '      if (!this.#signalOne()) left = 1;\n',
-    replace: '      left = 1;\n',
+    find: '      if (this.#signalOne()) this.add(LEFT, -1);\n      else this.store(LEFT, 0);\n',
+    replace: '      this.store(LEFT, 0);\n',
     tests: [deaths('signal')],
   },
   {
     file: 'src/lock/condition.ts',
     name: 'a dead waiter is forgotten',
-    find: '    this.store(LEFT, this.load(LEFT) + signalledOf(claim));\n    return 0;\n',
-    replace: '    this.store(LEFT, this.load(LEFT) + signalledOf(claim));\n    return claim;\n',
+    find: '    this.add(LEFT, signalledOf(claim)); // [note-signal]\n    return 0;\n',
+    replace: '    this.add(LEFT, signalledOf(claim));\n    return claim;\n',
     tests: [deaths('forgotten|signal')],
+  },
+  {
+    file: TABLE,
+    name: 'what a closed handle had not used goes to another, though somebody stands still behind the door',
+    find: '    this.leave();\n    this.released();\n',
+    replace: '    this.setClaim(this.seat, 0);\n    this.released();\n',
+    tests: [{ file: 'test/lock/condition.test.ts', pattern: 'though somebody stands still' }],
   },
   // ---- barrier
   {

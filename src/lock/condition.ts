@@ -112,7 +112,7 @@ export class Condition extends Table {
     } catch (why) {
       const wish = this.#wish();
       // The signal that has come meanwhile is for another one.
-      this.surely(() => (wish.granted() ? this.store(LEFT, this.load(LEFT) + 1) : wish.withdraw()));
+      this.surely(() => (wish.granted() ? this.add(LEFT, 1) : wish.withdraw()));
       throw why;
     }
   }
@@ -162,32 +162,39 @@ export class Condition extends Table {
 
   /** Whether there was one who waits. [signal] */
   #signalOne(): boolean {
-    const [seat] = this.inOrder(isWaiting);
-    if (seat === undefined) return false;
-    this.changeClaim(seat, (seen) => (isWaiting(seen) ? seen + SIGNAL : undefined));
-    this.takeTicket(seat);
-    this.tell(seat);
-    return true;
+    for (const seat of this.inOrder(isWaiting)) {
+      const before = this.changeClaim(seat, (seen) => (isWaiting(seen) ? seen + SIGNAL : undefined));
+      if (!isWaiting(before)) continue; // its handle is being closed
+      this.takeTicket(seat);
+      this.tell(seat);
+      return true;
+    }
+    return false;
   }
 
   /** One signal too many is nothing: a wait may end for no reason. So it is noted before the claim goes. */
   protected died(_seat: number, claim: number): number {
-    this.store(LEFT, this.load(LEFT) + signalledOf(claim)); // [note-signal]
+    this.add(LEFT, signalledOf(claim)); // [note-signal]
     return 0;
   }
 
   /** What those of this thread have not used goes to others. */
   protected override leave(): void {
-    this.store(LEFT, this.load(LEFT) + signalledOf(this.claim) + this.#signals);
+    let noted = 0;
+    this.changeClaim(this.seat, (claim) => {
+      const signals = this.#signals + signalledOf(claim);
+      this.add(LEFT, signals - noted);
+      noted = signals;
+      return 0;
+    });
     this.#signals = 0;
-    super.leave();
   }
 
   /** What the dead have not used goes to others. [pass-on-signal] */
   protected settle(): void {
-    for (let left = this.load(LEFT); left > 0; left--) {
-      if (!this.#signalOne()) left = 1;
-      this.store(LEFT, left - 1);
+    while (this.load(LEFT) > 0) {
+      if (this.#signalOne()) this.add(LEFT, -1);
+      else this.store(LEFT, 0);
     }
   }
 }

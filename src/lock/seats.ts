@@ -80,6 +80,11 @@ export abstract class Seats extends Handle {
     return Atomics.load(this.words, this.base + offset / 4);
   }
 
+  /** In one step, whatever others do to it meanwhile. */
+  protected add(offset: number, amount: number): void {
+    Atomics.add(this.words, this.base + offset / 4, amount);
+  }
+
   protected store(offset: number, value: number): void {
     Atomics.store(this.words, this.base + offset / 4, value);
   }

@@ -373,14 +373,13 @@ export abstract class Table extends Seats {
 
   /** Nothing that stands in the seat may outlive it. */
   #leaveNothing(): void {
-    const { seat } = this;
     if (this.within(PATIENCE_MS, () => this.leave())) return;
     // Whoever stands still in there grants nothing to one who wants nothing.
-    this.setClaim(seat, 0);
+    this.leave();
     this.released();
   }
 
-  /** What stands in our seat goes, with what others may need of it. Behind the door. */
+  /** What stands in our seat goes, with what others may need of it. Behind the door, unless somebody stands still there. */
   protected leave(): void {
     this.setClaim(this.seat, 0);
   }

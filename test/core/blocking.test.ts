@@ -86,8 +86,8 @@ test('an abort and a time-out interrupt it, and the caller hears of that after t
   const before = countDescriptors();
   const controller = new AbortController();
   const aborted = openReader(path, { signal: controller.signal });
-  const late = openReader(path, { timeoutMs: 5 });
   const start = performance.now();
+  const late = openReader(path, { timeoutMs: 5 });
   await assert.rejects(late, { code: 'ETIMEDOUT', message: `ETIMEDOUT: timed out after 5 ms, open '${path}'` });
   assert.ok(performance.now() - start >= 5);
   controller.abort('because');
@@ -279,6 +279,8 @@ test('calls that are woken and aborted in any order each end once', async () => 
     if (random() < 0.2) await nextTurn();
   }
   for (const ended of await settled) {
-    assert.ok(ended.status === 'fulfilled' ? ended.value === 0 : ended.reason.code === 'ABORT_ERR', `SEED=${SEED}`);
+    // 1: its word had changed before it slept.
+    if (ended.status === 'fulfilled') assert.ok(ended.value === 0 || ended.value === 1, `SEED=${SEED}: ${ended.value}`);
+    else assert.equal(ended.reason.code, 'ABORT_ERR', `SEED=${SEED}`);
   }
 });

@@ -15,6 +15,8 @@ import { Counter } from './support.js';
 const STORM = `
 import os, signal, sys, time
 pids = [int(word) for word in sys.argv[1:]]
+for pid in pids: os.kill(pid, signal.SIGWINCH)
+print('began', flush=True)
 while True:
     for pid in list(pids):
         try: os.kill(pid, signal.SIGWINCH)
@@ -31,6 +33,7 @@ async function round(t: TestContext, path: string): Promise<{ took: number[]; si
   assert.equal(await blocked.line(), 'ready');
   const storm = start(t, 'python3', ['-c', STORM, String(process.pid), String(blocked.pid)]);
   t.after(() => storm.process.kill('SIGKILL')); // before the test's handler is taken away: hooks run last made first
+  assert.equal(await storm.line(), 'began');
   blocked.say('go');
 
   using counter = new Counter();

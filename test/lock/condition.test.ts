@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Condition, Mutex } from '../../src/lock/index.js';
+import { TID_MASK } from '../../src/lock/layout.js';
 import {
   AT,
   claimed,
@@ -13,6 +14,7 @@ import {
   sharedMemory,
   until,
 } from '../support/lockPeer.js';
+import { stateOf } from '../support/proc.js';
 import { steadyClock } from '../support/standstill.js';
 
 const waits = (claim: number): boolean => claim !== 0;
@@ -137,6 +139,7 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
     const wait = second.ask('await');
     await claimed(shared, waits, 2);
     first.program.process.kill('SIGSTOP');
+    await until(() => stateOf(first.program.pid) === 'T');
     condition.signal();
     let over = false;
     void wait.then(() => {
@@ -151,19 +154,31 @@ for (const env of [{}, { INTERPROC_NO_FUTEX_WAITV: '1' }]) {
   });
 }
 
-test('signals for one whose handle is closed go to others', async (t) => {
-  const { shared, mutex, condition } = newCondition(t);
-  const closing = Condition.open(shared.memory, AT);
-  const guard = await mutex.lock();
-  const wait = closing.wait(guard);
-  const ended = assert.rejects(wait, { code: 'ERR_INTERPROC_CLOSED' });
-  await until(() => guard.released);
-  const other = await peerProcess(t, shared, 'condition');
-  const theirs = other.ask('await');
-  await claimed(shared, waits, 2);
-  condition.signal();
-  closing.close();
-  await ended;
-  guard.release();
-  assert.deepEqual(await theirs, { value: null });
-});
+for (const [where, stands] of [
+  ['', false],
+  [', though somebody stands still behind the door', true],
+] as const)
+  test(`signals for one whose handle is closed go to others${where}`, async (t) => {
+    const { shared, mutex, condition } = newCondition(t);
+    const closing = Condition.open(shared.memory, AT);
+    const guard = await mutex.lock();
+    const wait = closing.wait(guard);
+    const ended = assert.rejects(wait, { code: 'ERR_INTERPROC_CLOSED' });
+    await until(() => guard.released);
+    const other = await peerProcess(t, shared, 'condition');
+    const theirs = other.ask('await');
+    await claimed(shared, waits, 2);
+    const still = await peerProcess(t, shared, 'condition');
+    condition.signal();
+    if (stands) {
+      void still.ask('door');
+      // Without a turn of this event loop, in which the signal would end the wait.
+      const asleep = new Int32Array(new SharedArrayBuffer(4));
+      while ((shared.memory.int32[AT / 4]! & TID_MASK) !== still.program.pid) Atomics.wait(asleep, 0, 0, 1);
+    }
+    closing.close();
+    await still.end();
+    await ended;
+    guard.release();
+    assert.deepEqual(await theirs, { value: null });
+  });

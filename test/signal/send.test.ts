@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as signal from '../../src/signal/index.js';
 import { native } from '../../src/sys/index.js';
 import { attempt } from '../support/elsewhere.js';
+import { stateOf, until } from '../support/proc.js';
 import { start } from '../support/program.js';
 import { peer } from '../support/skips.js';
 
@@ -112,6 +113,7 @@ test('at the receiver’s RLIMIT_SIGPENDING tryQueue is false, queue is EAGAIN, 
   python.say('block it');
   assert.equal(await python.line(), 'ready');
   process.kill(python.pid, 'SIGSTOP');
+  await until('it is stopped', () => stateOf(python.pid) === 'T');
   let taken = 0;
   while (signal.tryQueue(python.pid, number, taken)) taken++;
   // What else waits for this user counts, too, and may be taken meanwhile: then there is room for a few more.

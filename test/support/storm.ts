@@ -43,7 +43,7 @@ const LOOK_MS = 20;
 const AT_RANDOM = 80_000;
 const FOR_INSIDER = 20_000;
 /** How long the others wait at least for one who is stopped inside: none is to take that one for dead meanwhile. */
-const FOR_DEAD = 100_000;
+const FOR_DEAD = 200_000;
 const TEN = 10;
 
 /** One who takes part. */

@@ -38,7 +38,17 @@ export async function assertWaitsBearSignals(t: TestContext, kinds: readonly str
   await Promise.all(kinds.map((kind) => bearsSignals(t, kind)));
 }
 
+/** A thousand signals a second, unless the machine stands still. */
+const ENOUGH_SIGNALS = 20;
+
 async function bearsSignals(t: TestContext, kind: string): Promise<void> {
+  let caught = 0;
+  for (let round = 0; round < 3 && caught <= ENOUGH_SIGNALS; round++) caught = await interrupted(t, kind);
+  assert.ok(caught > ENOUGH_SIGNALS, `${kind}: ${caught} signals were handled meanwhile`);
+}
+
+/** How many signals were handled meanwhile; no fewer than enough where the thread is blocked, and handles none. */
+async function interrupted(t: TestContext, kind: string): Promise<number> {
   const program = startFixture(t, 'waiting', [kind, '500', 'interrupted']);
   assert.equal(await program.line(), 'interrupt me');
   const storm = 'while (kill "USR2", $ARGV[0]) { select undef, undef, undef, 0.001 }';
@@ -47,7 +57,7 @@ async function bearsSignals(t: TestContext, kind: string): Promise<void> {
   assert.equal(said, 'ETIMEDOUT', kind);
   assert.ok(elapsed >= 500, `${kind} was over after ${elapsed} ms`);
   assert.ok(elapsed < LONGEST_MS, `${kind} was stretched to ${elapsed} ms`);
-  if (!kind.endsWith('Sync')) assert.ok(caught > 20, `${kind}: ${caught} signals were handled meanwhile`);
   await program.ended;
   await perl.ended;
+  return kind.endsWith('Sync') ? Infinity : caught;
 }

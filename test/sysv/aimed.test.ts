@@ -35,7 +35,7 @@ async function abortReceives(t: TestContext, rounds: number): Promise<void> {
     assert.equal(queue.trySend(round, new Uint8Array(size)), true);
     if (random() < 0.3) await new Promise(setImmediate);
     spinMicroseconds(random() * 20);
-    controller.abort();
+    if (round % 10 !== 0) controller.abort(); // now and then it is not aborted before it came
     const message = await wait;
     const left = queue.tryReceive();
     if (message === undefined) aborted++;

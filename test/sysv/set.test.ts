@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { IpcError } from '../../src/index.js';
 import { semaphoreSet } from '../../src/sysv/index.js';
 import { attempt } from '../support/elsewhere.js';
+import { kernelSecond } from '../support/folder.js';
 import { freeKey, newSet, removedAfter } from './sets.js';
 
 /** The numbers of /proc/sys/kernel/sem: SEMMSL, SEMMNS, SEMOPM, SEMMNI. */
@@ -174,7 +175,7 @@ test('the values are read and set, one and all, and the last pid is told', (t) =
 });
 
 test('stat tells the times, and set changes the mode', (t) => {
-  const before = Math.floor(Date.now() / 1000) * 1000;
+  const before = kernelSecond(t).getTime();
   const set = newSet(t, { count: 2, mode: 0o400 });
   const { mode, count, lastOperationTime, changeTime, uid, creatorUid } = set.stat();
   assert.deepEqual([mode, count, uid, creatorUid], [0o400, 2, process.geteuid?.(), process.geteuid?.()]);
