@@ -180,11 +180,17 @@ test('with ?sync the event loop goes on while the disk is waited for', async (t)
   if (!peer(t, 'strace')) return;
   const { path, url } = place(t);
   const slow = ['-e', 'trace=fdatasync', '-e', 'inject=fdatasync:delay_exit=200000', '-o', `${path}.trace`];
-  const program = start(t, 'strace', ['-f', '-qq', ...slow, process.execPath, fixture('file-durable'), `${url}?sync`]);
-  const { turns, tookMs } = JSON.parse(await program.line());
-  assert.ok(tookMs >= 200, `flush() took ${tookMs} ms`);
-  assert.ok(turns > 20, `${turns} turns`);
-  assert.equal((await program.ended).code, 0);
+  const words = ['-f', '-qq', ...slow, process.execPath, fixture('file-durable'), `${url}?sync`];
+  let most = 0;
+  // The machine may stand still meanwhile; a loop that does not go on has no more than one turn each time.
+  for (let round = 0; round < 5 && most <= 20; round++) {
+    const program = start(t, 'strace', words);
+    const { turns, tookMs } = JSON.parse(await program.line());
+    assert.ok(tookMs >= 200, `flush() took ${tookMs} ms`);
+    assert.equal((await program.ended).code, 0);
+    most = Math.max(most, turns);
+  }
+  assert.ok(most > 20, `${most} turns`);
 });
 
 test('with ?sync each message waits for the one before, in every form of sending', async (t) => {

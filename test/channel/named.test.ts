@@ -14,7 +14,7 @@ import { openDescriptors } from '../support/descriptors.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
 import { skip } from '../support/skips.js';
 
-const QUICK = { timeoutMs: 5000 };
+const QUICK = { timeoutMs: 20_000 };
 
 /** A free key, whose segment and set are removed when the test is over. */
 function freeKey(t: TestContext): number {

@@ -11,6 +11,7 @@ import { countDescriptors, openPoller } from '../support/descriptors.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
 import { start } from '../support/program.js';
 import { peer } from '../support/skips.js';
+import { until } from '../support/proc.js';
 
 const SCHEMES = ['unixpacket', 'unixgram'] as const;
 type Scheme = (typeof SCHEMES)[number];
@@ -182,8 +183,8 @@ for (const scheme of SCHEMES) {
 
     const opening = channel.receiver(`${scheme}:${path}-2?raw`);
     if (scheme === 'unixgram') await opening;
+    if (scheme === 'unixpacket') await until('it listens', () => existsSync(`${path}-2`));
     const sending = start(t, 'python3', ['-c', program, 'send', kind, `${path}-2`]);
-    if (scheme === 'unixpacket') while (!existsSync(`${path}-2`)) await new Promise((resolve) => setImmediate(resolve));
     const into = await opening;
     for (const length of lengths) assert.equal((await into.receive(SOON))?.length, length);
     if (scheme === 'unixpacket') assert.equal(await into.receive(SOON), null);

@@ -1,8 +1,9 @@
 /** `interproc sem`: at most so many at once under one name. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync as statOf } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import * as filelock from '../../src/filelock/index.js';
 import { children } from '../../src/proc/index.js';
 import * as sem from '../../src/sem/index.js';
 import { temporaryFolder, randomName } from '../support/folder.js';
@@ -69,9 +70,7 @@ test('who waits begins when another has ended, --timeout gives up with 1, and a 
 
 /** How many wait for it: each has a read lock on the byte behind that of the users, and the kernel shows both as one. */
 function waitersOf(name: string): number {
-  const { ino } = statOf(fileOf(name));
-  const locks = readFileSync('/proc/locks', 'utf8').split('\n');
-  return locks.filter((line) => line.endsWith(`:${ino} 1099511627776 1099511627777`)).length;
+  return filelock.holders(fileOf(name)).filter(({ offset, length }) => offset === 2n ** 40n && length === 2n).length;
 }
 
 test('a command whose sem is killed keeps its place until it ends itself', async (t) => {

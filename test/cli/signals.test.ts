@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import * as signal from '../../src/signal/index.js';
@@ -82,19 +83,15 @@ test('kill --group reaches every process of the group', async (t) => {
   assert.equal((await run(t, ['kill', '--group', '-s', 'KILL', String(leader)])).code, 0);
   await group.ended;
   await until('its other process is gone, too', () => !isAlive(child as number));
-  const nobody = start(t, 'true', []);
-  await nobody.ended;
-  const gone = await run(t, ['kill', '--group', String(nobody.pid)]);
+  const gone = await run(t, ['kill', '--group', NOBODY]);
   assert.equal(gone.code, 1);
   assert.match(gone.stderr, /ESRCH.*killpg '\d+'\n {2}no process is in this group/);
 });
 
 test('of several processes the others are sent to when one cannot be, and the exit code is 1', async (t) => {
-  const gone = start(t, 'true', []);
-  await gone.ended;
   for (const ways of [[], ['--pidfd']]) {
     const sleeper = start(t, 'sleep', ['1000']);
-    const { code, stderr } = await run(t, ['kill', ...ways, String(gone.pid), String(sleeper.pid)]);
+    const { code, stderr } = await run(t, ['kill', ...ways, NOBODY, String(sleeper.pid)]);
     assert.equal(code, 1);
     assert.match(stderr, /^interproc kill: ESRCH: no such process, \w+ '\d+'\n {2}no process has this pid\n$/);
     assert.deepEqual(await sleeper.ended, { code: null, signal: 'SIGTERM' });
@@ -120,6 +117,9 @@ print('ready', flush=True)
 sys.stdin.readline()
 `;
 
+/** A pid that no process has, now or later. */
+const NOBODY = String(Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')) + 1);
+
 test('trap PID says of a python program that ignores SIGHUP, blocks SIGUSR2 and handles SIGTERM just that', async (t) => {
   if (!peer(t, 'python3')) return;
   const python = start(t, 'python3', ['-c', PYTHON]);
@@ -142,9 +142,7 @@ test('trap PID says of a python program that ignores SIGHUP, blocks SIGUSR2 and 
 });
 
 test('trap of a process that is gone is exit code 1', async (t) => {
-  const gone = start(t, 'true', []);
-  await gone.ended;
-  const { code, stderr } = await run(t, ['trap', String(gone.pid)]);
+  const { code, stderr } = await run(t, ['trap', NOBODY]);
   assert.equal(code, 1);
   assert.match(stderr, /^interproc trap: ESRCH/);
 });

@@ -90,8 +90,8 @@ const KILLED: [row: string, role: 'parent' | 'sender' | 'receiver', url: string,
 for (const [row, role, url, holding] of KILLED) {
   test(`a ${role} that is killed in the middle of ${row} fails that row, and the next one runs`, async (t) => {
     const { folder, env } = scratch(t);
-    const only = ['--only', `${row},signal`, '--input', inputFile(t)];
-    const tour = start(t, ['tour', '--json', ...only, '--messages', '300000'], { env });
+    const only = ['--only', `${row},futex`, '--input', inputFile(t)];
+    const tour = start(t, ['tour', '--json', ...only, ...ENDLESS], { env });
     process.kill(await program(tour, role, url, holds(holding)), 'SIGKILL');
     const { code, stdout, stderr } = await tour.done;
     const rows = JSON.parse(String(stdout)).rows;
@@ -100,7 +100,7 @@ for (const [row, role, url, holding] of KILLED) {
       rows.map(({ name, verified }: { name: string; verified: boolean }) => [name, verified]),
       [
         [row, false],
-        ['signal', true],
+        ['futex', true],
       ],
     );
     assert.equal(rows[0].error, `the ${role === 'parent' ? 'sender' : role} was killed by SIGKILL`);

@@ -48,9 +48,10 @@ test('a wait that is late or aborted ends so, and the mapping stays usable', asy
 test('closing the mapping ends its waits, and the memory stays until the thread has left it', async () => {
   const memory = mmap.anonymous(4096);
   const waits = [futex.wait(memory, 0, 0), futex.waitMany([{ mapping: memory, offset: 4, expected: 0 }])];
+  const ended = waits.map((waited) => assert.rejects(waited, { code: 'ERR_INTERPROC_CLOSED' }));
   await nextTurn();
   memory.close();
-  for (const waited of waits) await assert.rejects(waited, { code: 'ERR_INTERPROC_CLOSED' });
+  await Promise.all(ended);
   await assert.rejects(futex.wait(memory, 0, 0), { code: 'ERR_INTERPROC_CLOSED' });
   assert.throws(() => futex.wake(memory, 0), { code: 'ERR_INTERPROC_CLOSED' });
 });

@@ -1,9 +1,9 @@
 /** What the dead leave behind: who is told, who is woken, and that by whom it should be, not by looking again later. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import * as futex from '../../src/futex/index.js';
 import * as lock from '../../src/lock/index.js';
@@ -20,10 +20,10 @@ import {
 } from '../../src/lock/layout.js';
 import * as mmap from '../../src/mmap/index.js';
 import { temporaryFolder } from '../support/folder.js';
-import { stateOf, until } from '../support/proc.js';
+import { FUTEX, stateOf, threadsOf, until } from '../support/proc.js';
 import { type Program, startFixture } from '../support/program.js';
 
-const SOON = { timeoutMs: 5000 };
+const SOON = { timeoutMs: 20_000 };
 const BYTES = 16384;
 
 interface Place {
@@ -79,6 +79,12 @@ function meanwhile(holds: () => boolean): boolean {
   return holds();
 }
 
+/** Whether this thread of ours is in futex(2), at a word that processes share. */
+function sleepsInFutex(tid: number): boolean {
+  const [number, , operation] = readFileSync(`/proc/self/task/${tid}/syscall`, 'utf8').split(' ');
+  return Number(number) === FUTEX && Number(operation) === 0;
+}
+
 const isCode = (code: string) => (why: unknown) => (why as { code?: string }).code === code;
 
 // First: while this thread has nothing else, it is JavaScript that releases it.
@@ -86,12 +92,12 @@ test('at once: who releases a mutex wakes who sleeps', async (t) => {
   const { memory } = newPlace(t);
   const mutex = lock.Mutex.create(memory, 0);
   let woken = false;
-  // It may be that the other thread does not sleep yet.
+  // It may be that the other thread only looks, still.
   for (let time = 0; time < 20 && !woken; time++) {
     const guard = mutex.lockSync();
     Atomics.or(memory.int32, 0, WAITERS | 0);
     const sleeper = futex.wait(memory, 0, Atomics.load(memory.int32, 0), { timeoutMs: 500 }).catch(() => false);
-    await nextTurn();
+    await until('it sleeps', () => threadsOf('self').some(sleepsInFutex));
     guard.release();
     woken = await sleeper;
   }

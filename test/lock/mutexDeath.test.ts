@@ -208,11 +208,11 @@ test('a worker that is terminated at any moment, 20 times, loses no lock and bre
   assert.ok(died > 0, `SEED=${SEED}: ${died} of 20 had it`);
 });
 
-test('a process is killed while its worker has the mutex, and while it counts, 6 times', async (t) => {
+test('a process is killed while its worker has the mutex, and while it counts, 6 times and until one had it', async (t) => {
   const { memory, path } = shared(t);
   using mutex = lock.Mutex.create(memory, 0);
   let died = 0;
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 6 || (died === 0 && round < 30); round++) {
     const peer = peerOf(t, 'interproc', path);
     peer.say(round % 2 === 0 ? 'worker 0' : 'count 0 1000000000');
     await until('it has it', () => memory.int32.at(-1) !== 0);
@@ -224,7 +224,7 @@ test('a process is killed while its worker has the mutex, and while it counts, 6
     if (guard.previousOwner?.tid !== undefined) assert.equal(guard.previousOwner.pid, peer.pid);
     guard.markConsistent();
   }
-  assert.ok(died > 0, `${died} of 6`);
+  assert.ok(died > 0);
 });
 
 test('processes of ours, C and Python count together, and none is lost', async (t) => {

@@ -78,7 +78,11 @@ test('counting in three processes and a thread, reading and writing, loses nothi
   assert.equal(shared.memory.int32[256], 3000);
 });
 
+/** For what is to be over long before. */
+const LONG = { timeoutMs: 20_000 };
+
 test('a writer gets in within a second while two processes read without a pause, and readers while they write', async (t) => {
+  const clock = await steadyClock(t);
   const { shared, lock } = newLock(t);
   for (const [theirs, mine] of [
     ['read', 'write'],
@@ -88,8 +92,11 @@ test('a writer gets in within a second while two processes read without a pause,
     for (const one of stream) void one.ask('stream', theirs);
     await claimed(shared, (claim) => claim !== 0, 1);
     for (let round = 0; round < 20; round++) {
-      (await lock.lock(mine, { timeoutMs: 1000 })).release();
-      lock.lockSync(mine, { timeoutMs: 1000 }).release();
+      const begin = clock();
+      (await lock.lock(mine, LONG)).release();
+      const between = clock();
+      lock.lockSync(mine, LONG).release();
+      assert.ok(between - begin < 1000 && clock() - between < 1000);
     }
     for (const one of stream) await one.end();
     const guard = lock.lockSync('write');
@@ -217,7 +224,7 @@ test('who exits with it has died; one who is stopped has not', async (t) => {
   stopped.program.process.kill('SIGCONT');
   await stopped.ask('release');
   await exiting.call('lock', 'write');
-  const wait = lock.lock('write', { timeoutMs: 1000 });
+  const wait = lock.lock('write', LONG);
   void exiting.ask('exit', 0);
   const guard = await wait;
   assert.deepEqual([guard.ownerDied, guard.previousOwner?.pid], [true, exiting.program.pid]);

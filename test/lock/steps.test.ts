@@ -9,7 +9,7 @@ import { until } from '../support/proc.js';
 import { type Program, startFixture } from '../support/program.js';
 
 /** Nobody waits longer for what a dead one has left. */
-const SOON = { timeoutMs: 5000 };
+const SOON = { timeoutMs: 20_000 };
 const MOST_STEPS = 60;
 
 type Verify = (pid: number, dead: number) => Promise<void>;

@@ -84,7 +84,13 @@ export async function untilEdges(
   count: number,
   ...programs: readonly { pid: number }[]
 ): Promise<{ edges: Edge[]; deadlocks: Cycle[] }> {
-  const all = await untilTold(`${count} edges are told`, (one) => among(one, ...programs).edges.length >= count);
+  // Who is on his way into the kernel waits, but which of his threads it is is not seen yet.
+  const known = ({ edges }: { edges: readonly Edge[] }): boolean =>
+    edges.every(({ mechanism, from }) => from.tid !== undefined || !['flock', 'record', 'ofd'].includes(mechanism));
+  const all = await untilTold(
+    `${count} edges are told`,
+    (one) => among(one, ...programs).edges.length >= count && known(among(one, ...programs)),
+  );
   return among(all, ...programs);
 }
 

@@ -7,8 +7,8 @@ import type { Point } from './storms/arena.js';
 const INSIDE: Point[] = ['inside, with the counter changed'];
 
 for (const [promise, name, points, finding] of [
-  ['lets two in who are to be alone', 'letsTwoIn', undefined, /is let in while .* is inside, and lives/],
-  ['lets somebody in while others share', 'sharesWithAnyone', undefined, /, and lives|shares a turn/],
+  ['lets two in who are to be alone', 'letsTwoIn', INSIDE, /is let in while .* is inside, and lives/],
+  ['lets somebody in while others share', 'sharesWithAnyone', INSIDE, /, and lives|shares a turn/],
   ['stays taken when its holder dies', 'hangs', INSIDE, /has been waiting for \d+ ms/],
   ['takes one who is stopped for dead', 'robsTheSlow', INSIDE, /is let in while .* is inside, and lives/],
   ['keeps silent about a death', 'keepsSilent', INSIDE, /was not told of the death that it sees/],

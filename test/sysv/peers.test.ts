@@ -172,7 +172,7 @@ test('a queue that ipcmk made is found by its id, and ipcrm removes ours', async
   assert.equal(made.stat().mode, 0o640);
   assert.equal(messageQueue.open(made.key).id, id);
   const [byId, byKey] = [newQueue(t), newQueue(t)];
-  const waits = [byId.receive(), byKey.receive()];
+  const waits = [byId, byKey].map((queue) => assert.rejects(queue.receive(), { code: 'EIDRM' }));
   execFileSync('ipcrm', ['-q', String(byId.id), '-Q', `0x${byKey.key.toString(16)}`]);
-  for (const wait of waits) await assert.rejects(wait, { code: 'EIDRM' });
+  await Promise.all(waits);
 });

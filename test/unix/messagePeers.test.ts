@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { datagram, seqpacket } from '../../src/unix/index.js';
 import * as pipe from '../../src/pipe/index.js';
 import { randomName, temporaryFolder } from '../support/folder.js';
+import { until } from '../support/proc.js';
 import { type Program, start } from '../support/program.js';
 import { peer } from '../support/skips.js';
 import { bytes, socketPath, text } from './support.js';
@@ -157,13 +158,13 @@ test('socat sends datagrams to us and receives ours, by path and by name', async
 
     const receiver = start(t, 'socat', ['-u', `${at}:${address.replace('@', '')}-r`, '-']);
     const there = `${address}-r`;
-    await until(async () => socket.send(bytes('to socat\n'), { to: there }));
+    await sentTo(async () => socket.send(bytes('to socat\n'), { to: there }));
     assert.equal(await receiver.line(), 'to socat');
   }
 });
 
 /** Tries until the receiver is bound: socat does not say when. */
-async function until(send: () => Promise<void>): Promise<void> {
+async function sentTo(send: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
       return await send();
@@ -283,10 +284,14 @@ test('a datagram socket is handed to a child that knows nothing of us, and block
   assert.equal((await child.ended).code, 0, child.errors());
 });
 
-test('the kernel’s list of sockets shows ours with its type and its name', (t) => {
+test('the kernel’s list of sockets shows ours with its type and its name', async (t) => {
   const path = socketPath(t);
   using _bound = datagram.bind(path);
-  const lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
-  const ours = lines.find((line) => line.endsWith(` ${path}`));
-  assert.equal(ours?.split(/\s+/)[4], '0002', 'SOCK_DGRAM');
+  // It is read in pieces: one that is closed meanwhile lets another be missed.
+  const ours = await until('it is shown', () =>
+    readFileSync('/proc/net/unix', 'utf8')
+      .split('\n')
+      .find((line) => line.endsWith(` ${path}`)),
+  );
+  assert.equal(ours.split(/\s+/)[4], '0002', 'SOCK_DGRAM');
 });

@@ -5,7 +5,7 @@ import { stream } from '../../src/unix/index.js';
 import { start } from '../support/program.js';
 import { peer } from '../support/skips.js';
 import { socketPath } from './support.js';
-import { chmodSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 test('an ordinary user cannot connect where the mode does not let him, forge credentials, or have more descriptors on their way than he may open', async (t) => {
@@ -17,7 +17,11 @@ test('an ordinary user cannot connect where the mode does not let him, forge cre
   // root has the capabilities that lift all of these; his own socket refuses nobody but others.
   if (isRoot && !peer(t, 'setpriv')) return;
   if (isRoot) {
-    for (const folder of [dirname(path), dirname(dirname(path))]) chmodSync(folder, 0o711);
+    chmodSync(dirname(path), 0o711);
+    const shared = dirname(dirname(path));
+    const { mode } = statSync(shared);
+    chmodSync(shared, mode | 0o111);
+    t.after(() => chmodSync(shared, mode));
     words.push(path);
     words.unshift('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups');
   }

@@ -27,10 +27,10 @@ export async function useAfterClose(t: Test, way: Way): Promise<void> {
 /** A receive that is pending when its end is closed. */
 export async function pendingAtClose(t: Test, way: Way): Promise<void> {
   const { sender, receiver } = await pair(t, way);
-  const waits = [receiver.ask('receiveOne'), receiver.ask('receiveOne'), receiver.ask('receiveOne')];
+  const waits = [1, 2, 3].map(() => assert.rejects(receiver.ask('receiveOne'), CLOSED));
   await receiver.ask('ping');
   await receiver.ask('close');
-  for (const wait of waits) await assert.rejects(wait, CLOSED);
+  await Promise.all(waits);
   assert.equal(await receiver.leave(), '0');
   await sender.ask('destroy');
   assert.equal(await sender.leave(), '0');

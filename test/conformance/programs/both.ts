@@ -10,7 +10,7 @@ let into: Receiver;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** The next message, which must be on its way. */
-const arrival = (): Promise<Uint8Array | null> => into.receive({ timeoutMs: 5000 });
+const arrival = (): Promise<Uint8Array | null> => into.receive({ timeoutMs: 20_000 });
 
 /** An end of a wait that may have been aborted: 'done', 'aborted', or what went wrong. */
 const outcome = (wait: Promise<unknown>): Promise<string> =>

@@ -3,12 +3,12 @@
  * the edges, into words of the header and of the records, one at a time while messages go through;
  * and a thread that changes words while they are being read.
  */
-import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { type Receiver, receiver, type Sender, sender } from '../../../src/channel/index.js';
 import type { Mapping } from '../../../src/mmap/index.js';
 import * as shm from '../../../src/shm/index.js';
 import { receiverUrl, senderUrl, serve } from './control.js';
+import { steadyClock } from '../../support/standstill.js';
 
 const HEADER_WORDS = 256;
 const VALUES = [
@@ -20,6 +20,8 @@ const VALUES = [
 const WORDS = [
   0, 1, 2, 3, 4, 5, 32, 64, 96, 128, 160, 256, 257, 258, 259, 260, 264, 268, 272, 276, 280, 320, 384, 511, 1023,
 ];
+
+const clock = await steadyClock({ after: () => {} });
 
 /** Numbers that follow from a seed. */
 class Dice {
@@ -91,7 +93,7 @@ class Findings {
 
   /** Does something and measures it; true unless the channel is broken now. */
   async does(what: string, action: () => unknown): Promise<boolean> {
-    const begun = performance.now();
+    const begun = clock();
     let fine = true;
     try {
       const result = await action();
@@ -103,7 +105,7 @@ class Findings {
       if (!ALLOWED.has(code) && this.wrong.length < 20) this.wrong.push(`${what}: ${(why as Error).stack}`);
       fine = code === 'ETIMEDOUT' || code === 'ERR_INTERPROC_BACKPRESSURE';
     }
-    const took = performance.now() - begun;
+    const took = clock() - begun;
     if (took > this.slowestMs) this.slowestMs = took;
     return fine;
   }
