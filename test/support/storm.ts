@@ -277,8 +277,12 @@ class Storm {
     if (!atRandom) await this.#stopAt(seat, one, this.#points[this.#atPoints % this.#points.length] as Point);
     // From here on nothing may wait for it.
     this.#running[index] = undefined;
+    const wasStopped = this.#stoppedSince !== 0;
+    this.#goOn();
+    if (wasStopped) this.#stoppedSince = now();
     one.kill();
     await one.ended;
+    this.#goOn();
     this.#arena.hurry = false;
     const did = seat.does;
     const had = did === DOES.inside ? 1 : 0;
@@ -309,8 +313,7 @@ class Storm {
     this.#arena.pause = true;
     this.#start(index);
     await this.#until('the new one is there', () => this.#arena.seats[index]?.does === DOES.pauses);
-    this.#arena.standstill.add(now() - this.#stoppedSince);
-    this.#stoppedSince = 0;
+    this.#goOn();
     this.#arena.pause = false;
   }
 
@@ -333,13 +336,16 @@ class Storm {
     seat.stopAt = POINTS[point];
     await this.#until(`${id} stops ${point}`, () => seat.stoppedAt === POINTS[point]);
     const inside = this.#primitive.needs === 'all' || (point !== 'before it asks' && point !== 'after it released');
-    if (inside) this.#stoppedSince = now();
+    if (inside) this.#stoppedSince = seat.stoppedSince;
     if (!this.#threads) await untilProc(`${id} is stopped`, () => stateOf(id) === 'T');
     if (!inside && this.#primitive.needs !== 'all') await this.#othersGoOn(seat);
     else if (point !== 'while it asks' && (this.#primitive.capacity ?? 1) === 1)
       await this.#othersWait(seat, id, point);
-    if (!inside) return;
-    this.#arena.standstill.add(now() - this.#stoppedSince);
+  }
+
+  /** Nobody stands still by our will any more. */
+  #goOn(): void {
+    if (this.#stoppedSince !== 0) this.#arena.standstill.add(now() - this.#stoppedSince);
     this.#stoppedSince = 0;
   }
 

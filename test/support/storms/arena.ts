@@ -127,6 +127,14 @@ export class Seat {
     this.#set(4, point);
   }
 
+  /** Since when it is stopped there. */
+  get stoppedSince(): number {
+    return this.#time(3);
+  }
+  set stoppedSince(time: number) {
+    Atomics.store(this.#times, 3, BigInt(time));
+  }
+
   /** The last kill since which it has taken its ten turns. */
   get tenSince(): number {
     return this.#word(5);

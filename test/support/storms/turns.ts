@@ -40,6 +40,7 @@ export async function takeTurns(arena: Arena, primitive: Primitive, opened: Open
 
   const at = (point: Point): void => {
     if (seat.stopAt !== POINTS[point]) return;
+    seat.stoppedSince = now();
     seat.stoppedAt = POINTS[point];
     who.tell();
     who.stop();
