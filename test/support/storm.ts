@@ -277,9 +277,8 @@ class Storm {
     if (!atRandom) await this.#stopAt(seat, one, this.#points[this.#atPoints % this.#points.length] as Point);
     // From here on nothing may wait for it.
     this.#running[index] = undefined;
-    const wasStopped = this.#stoppedSince !== 0;
-    this.#goOn();
-    if (wasStopped) this.#stoppedSince = now();
+    // Who comes in as soon as it is dead is to know how long it was stopped.
+    this.#countStop();
     one.kill();
     await one.ended;
     this.#goOn();
@@ -343,9 +342,17 @@ class Storm {
       await this.#othersWait(seat, id, point);
   }
 
-  /** Nobody stands still by our will any more. */
+  /** If somebody stands still by our will: tells all how long he has until now. */
+  #countStop(): void {
+    if (this.#stoppedSince === 0) return;
+    const until = now();
+    this.#arena.standstill.add(until - this.#stoppedSince);
+    this.#stoppedSince = until;
+  }
+
+  /** Nobody does any more. */
   #goOn(): void {
-    if (this.#stoppedSince !== 0) this.#arena.standstill.add(now() - this.#stoppedSince);
+    this.#countStop();
     this.#stoppedSince = 0;
   }
 
